@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     adapters,
+    batches,
     cpu,
     documents,
     engine,
@@ -26,6 +27,7 @@ from benchmarks import (
     middleware,
     quota,
     resuming,
+    schedules,
     submitting,
     tables,
     traces,
@@ -39,6 +41,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "traces": traces.figures,
     "engine": engine.figures,
     "events": events.figures,
+    "schedules": schedules.figures,
     "quota": quota.figures,
     "inflight": inflight.figures,
     "submitting": submitting.figures,
@@ -47,6 +50,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
+    "batches": batches.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,

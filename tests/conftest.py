@@ -32,6 +32,7 @@ ALLOWED_SKIPS = (
     "HOMA_TEST_REDIS_URL is not set",
     "no keys in the environment",
     "HOMA_TEST_AIMOCK is not set",
+    "HOMA_TEST_NODE_CLIENTS is not set",
     "HOMA_TEST_MOTO is not set",
     "HOMA_TEST_AZURITE is not set",
     "HOMA_TEST_CLOUD_STORAGE is not set",

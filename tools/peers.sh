@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests that need other people's imitations of services: aimock (the providers), moto (S3), Azurite (Azure's
-# blobs) and a Cloud Storage emulator. They are installed into a temporary directory, which is gone afterwards: what
+# blobs) and a Cloud Storage emulator; and those of the gateway with the official clients for Node.js. They are installed into a temporary directory, which is gone afterwards: what
 # they depend on would not go with the pinned requirements. PY is the interpreter that has those; arguments are pytest's.
 set -eu
 
@@ -10,8 +10,8 @@ peers=$(mktemp -d)
 trap 'rm -rf "$peers"' EXIT
 trap 'exit 130' INT TERM
 
-echo "peers: installing aimock, Azurite, moto and a Cloud Storage emulator (a minute)" >&2
-npm install --silent --no-audit --no-fund --prefix "$peers" @copilotkit/aimock azurite
+echo "peers: installing aimock, Azurite, moto, a Cloud Storage emulator and clients for Node.js (a minute)" >&2
+npm install --silent --no-audit --no-fund --prefix "$peers" @copilotkit/aimock azurite openai @anthropic-ai/sdk
 "$PY" -m venv "$peers/python"
 "$peers/python/bin/python" -m pip --disable-pip-version-check --no-input --quiet install 'moto[server,s3]' gcp-storage-emulator
 
@@ -19,4 +19,5 @@ HOMA_TEST_AIMOCK="$peers/node_modules/.bin/llmock" \
     HOMA_TEST_AZURITE="$peers/node_modules/.bin/azurite-blob" \
     HOMA_TEST_MOTO="$peers/python/bin/moto_server" \
     HOMA_TEST_CLOUD_STORAGE="$peers/python/bin/gcp-storage-emulator" \
-    "$PY" -m pytest tests/matrix/test_peers.py tests/media/test_buckets.py "$@"
+    HOMA_TEST_NODE_CLIENTS="$peers" \
+    "$PY" -m pytest tests/matrix/test_peers.py tests/media/test_buckets.py tests/gateway/test_node_clients.py "$@"

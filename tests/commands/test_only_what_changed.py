@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import MODEL, Fleet, Invoke, lines
+from tests.fixtures.results import content, records
 
 Run = Callable[..., dict[str, Any]]
 
@@ -35,9 +35,10 @@ def table(path: Path, *texts: str, header: str = "text") -> None:
 
 def answers(path: Path) -> dict[str, str]:
     """What each id was answered; the simulator repeats the prompt."""
-    if path.suffix == ".csv":
-        with path.open(newline="") as stream:
-            return {row["custom_id"]: row.get("reply_text") or row["text"] for row in csv.DictReader(stream)}
+    if path.is_dir():
+        return {name.removesuffix(".md"): text.rstrip() for name, text in content(path).items()}
+    if path.suffix != ".jsonl":
+        return {row["custom_id"]: row.get("reply_text") or row["text"] for row in records(path)}
     return {
         line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"]
         for line in lines(path)
@@ -50,7 +51,7 @@ def rows_of(summary: dict[str, Any]) -> dict[str, int]:
     return {name: count for name, count in summary["rows"].items() if count}
 
 
-@pytest.mark.parametrize("out", ["out.jsonl", "out.csv"])
+@pytest.mark.parametrize("out", ["out.jsonl", "out.csv", "out.tsv", "out.xlsx", "out.parquet", "out.sqlite", "out/"])
 def test_a_row_at_the_top_of_a_table_gets_its_own_answer_and_moves_the_others(run: Run, folder: Path, out: str):
     table(folder / "t.csv", "one", "two", "three")
     assert rows_of(run("t.csv", "-o", out)) == {"new": 3}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, blocks, missing
 from tests.docs.test_conversations_page import _run
 from tests.docs.test_conversations_page import environment as environment
 
@@ -21,4 +22,21 @@ def test_the_pages_examples_run_in_their_order(environment: dict[str, str], tmp_
     assert said[2] == "complete 2"
     assert "its prompt names {{totals}}, which facts does not have" in said[3]
     assert "did you mean {{total}}?" in said[3]
-    assert said[4] == "True"
+    assert said[4:] == ["[True]", "True"]
+
+
+def test_its_commands_say_what_it_shows(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "contracts" / f"{name}.txt").write_text(f"A contract, {name}.")
+    for block in blocks(PAGE):
+        if block.verb == "file":
+            (tmp_path / block.order.split()[1]).write_text(block.text)
+    commands = [command for block in blocks(PAGE) if block.language == "console" for command in block.commands]
+    assert len(commands) == 2
+    for command in commands:
+        program, *arguments = shlex.split(command.line)
+        assert program == "homa"
+        output = _run(["-m", "homa.cli", *arguments], environment, tmp_path)
+        absent = missing(command.shown, output, {})
+        assert absent is None, f"$ {command.line}\nlacks the line\n{absent}\nin\n{output}"

@@ -14,7 +14,7 @@ import pytest
 
 from homa.files import Answered, HomaPart, Unanswered, done, open_output, result_line
 from homa.files.writers import parquet
-from homa.files.writers.parquet import journal_path
+from homa.files.writers.journaled import journal_path
 from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 SCHEMA = {
@@ -100,8 +100,6 @@ def test_the_journal_goes_when_nothing_is_left_to_resume(path: Path) -> None:
     assert not journal_path(path).exists()
     with pytest.raises(InvalidRequest, match="exists: use --resume"):
         open_output(str(path))
-    with pytest.raises(InvalidRequest, match="no journal beside it, so it is finished"):
-        open_output(str(path), resume=True)
     with open_output(str(path), force=True) as results:
         results.write(good("b"))
     assert pq.read_table(path)["custom_id"].to_pylist() == ["b"]

@@ -95,7 +95,11 @@ def test_an_unknown_price_is_null_and_never_free() -> None:
     [
         ("a.csv", None, "csv"),
         ("a.PARQUET", None, "parquet"),
-        ("a.txt", None, "jsonl"),
+        ("a.ndjson", None, "jsonl"),
+        ("results", None, "jsonl"),
+        ("a.tsv", None, "tsv"),
+        ("a.db#t", None, "sqlite"),
+        ("out/", None, "md"),
         ("-", None, "jsonl"),
         ("a.csv", "jsonl", "jsonl"),
     ],
@@ -105,7 +109,7 @@ def test_the_format_is_the_one_chosen_or_told_by_the_name(target: str, chosen: s
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="--format is 'xml': expected jsonl, csv, parquet"):
+    with pytest.raises(InvalidRequest, match="--format is 'xml': expected jsonl, csv, tsv, xlsx, parquet"):
         output_format("a", "xml")
 
 

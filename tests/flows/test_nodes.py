@@ -7,6 +7,7 @@ from math import ceil
 import pytest
 
 from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Claim
 from tests.flows.runs import DOCUMENTS, NANO_A_BYTE, RUN, TOKENS_A_BYTE, Runs, reduction, source, step
 from tests.transitions.cell import BOUND
 
@@ -236,3 +237,51 @@ def test_the_jobs_of_a_run_are_not_retried_one_by_one(runs: Runs) -> None:
     claim = runs.claim()
     runs.fail(claim)
     assert runs.run(admin.retry(runs.keys, claim.id, "j2")).answer == "node of a flow"
+
+
+BRANCHES = {
+    "inputs": source("kind", closed_by=["all"]),
+    "kind": step("map", "inputs", to=["good", "bad"]),
+    "good": step("filter", "kind", to=["first"]),
+    "bad": step("filter", "kind", to=["mended"]),
+    "mended": step("map", "bad", to=["first"]),
+    "first": step("join", "good", "mended", to=["all"]),
+    "all": reduction("first", "inputs", 5),
+}
+
+
+def drop(runs: Runs, claim: Claim, *names: str) -> None:
+    """A good reply that some filters do not let pass, as a worker tells it."""
+    runs.settle(claim, {"drop": list(names), "body": {"choices": []}, "custom_id": claim.custom_id})
+
+
+def test_answers_go_by_what_filters_make_of_them(runs: Runs) -> None:
+    runs.open(BRANCHES)
+    runs.put("a", "b", "c", seal=True)
+    a, b, c = runs.take().claims
+    drop(runs, a, "bad")
+    drop(runs, b, "good")
+    drop(runs, c, "good", "bad")
+    (claim,) = runs.take().claims
+    assert (claim.custom_id, runs.parents(claim)) == ("mended 1", ["kind 1"])
+    runs.answer(claim, "better")
+    (claim,) = runs.take().claims
+    assert (claim.custom_id, runs.parents(claim)) == ("all ~1.0", ["kind 0", "mended 1"])
+    assert runs.place(claim).missing == 0, "what a filter has left out has not failed"
+    runs.answer(claim, "done")
+    assert runs.batch().state == "complete"
+    assert runs.node("good 1") == f"x dropped {b.id}"
+    assert runs.node("first 2") == f"x dropped {c.id}"
+    assert runs.flow().steps["good"] == {"passed": 1, "absent": 2}
+
+
+def test_a_join_tells_of_what_failed_rather_than_of_what_was_left_out(runs: Runs) -> None:
+    runs.open(BRANCHES)
+    runs.put("a", seal=True)
+    (kind,) = runs.take().claims
+    drop(runs, kind, "good")
+    (mended,) = runs.take().claims
+    runs.fail(mended)
+    assert runs.node("first 0") == f"x failed {mended.id}"
+    assert runs.node("all ") == f"x failed {mended.id}"
+    assert runs.batch().state == "complete"

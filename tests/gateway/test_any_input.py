@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import copy
+import itertools
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.gateway.conftest import CLAUDE, Cell
+from tests.gateway.test_batches import create, ended, line, rows
 from tests.gateway.test_openai_chat import PIXEL
 from tests.gateway.wire import JSON, post
 
@@ -98,6 +101,13 @@ GOOD: dict[str, dict[str, Any]] = {
         "budget_usd": "1",
     },
     "/v1/embeddings": {"model": "embedder", "input": ["a", "b"], "dimensions": 8, "encoding_format": "float"},
+    "/v1/batches": {
+        "input_file_id": "file-none",
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "metadata": {"a": "b"},
+        "output_expires_after": {"anchor": "created_at", "seconds": 3600},
+    },
 }
 WRONG: tuple[Any, ...] = (
     None, True, 0, -1, 2**70, 1.5, "", "x", "\0", "😀", [], {}, [[]], [None], [1], {"type": "x"}, {"type": None},
@@ -136,3 +146,17 @@ def test_any_part_made_wrong(cell: Cell, path: str) -> None:
             assert error["type"]
 
     try_one()
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"])
+def test_lines_with_any_part_made_wrong(cell: Cell, path: str) -> None:
+    every = itertools.product(sorted(places(GOOD[path]), key=str), WRONG)
+    bodies = [changed(GOOD[path], place, value) for place, value in random.Random(path).sample(list(every), 120)]
+    client = cell.openai()
+    lines = [json.dumps(line(str(number), path, **body)).encode() for number, body in enumerate(bodies)]
+    batch = ended(client, create(client, lines, path))
+    assert batch.status == "completed", batch.errors
+    found = rows(client, batch.output_file_id) | rows(client, batch.error_file_id)
+    assert found.keys() == {str(number) for number in range(len(bodies))}
+    codes = {name: row["response"]["status_code"] for name, row in found.items() if row["response"]}
+    assert not [bodies[int(name)] for name, code in codes.items() if code == 500]

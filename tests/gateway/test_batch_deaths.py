@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,11 +25,28 @@ from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.gateway_batches import Status
 from homa_shared.store.gateway_files import GatewayFile
 from homa_shared.store.operation import read
+from homa_workers.simulator import SimulatorThread
 from tests.fixtures.store import eventually
-from tests.gateway.conftest import Cell
+from tests.gateway.conftest import DEFAULTS, Cell, cell_at
 from tests.gateway.test_batches import create, ended, line, rows
 
 WINDOW = 12
+
+
+@pytest.fixture(scope="module")
+def lone_module_cell(
+    session_store_url: str, simulator: SimulatorThread, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cell]:
+    with cell_at(session_store_url, simulator, tmp_path_factory.mktemp("home")) as cell:
+        cell.start_worker("openai")
+        yield cell
+
+
+@pytest.fixture
+def cell(lone_module_cell: Cell) -> Cell:
+    """A worker, and no gateway but those of the test."""
+    lone_module_cell.simulator.configure(**DEFAULTS)
+    return lone_module_cell
 
 
 class Died(BaseException):
@@ -148,7 +165,7 @@ def calls(cell: Cell) -> int:
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 async def test_a_death_at_each_step_loses_and_doubles_nothing(cell: Cell, *, done: bool) -> None:
-    lines, before = 500, calls(cell)
+    lines, before = 300, calls(cell)
     batch_id = await submit(cell, lines)
     deaths, over = 0, False
     while not over:

@@ -10,8 +10,10 @@ import orjson
 import pytest
 from openai.types import Batch
 
+from homa_shared.store import reads
 from homa_shared.store.gateway_keys import Role, new_key, put_key
 from homa_shared.store.operation import read
+from homa_shared.store.transitions import admin
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import CLAUDE, EMBEDDER, MODEL, Cell
 
@@ -285,3 +287,49 @@ def test_a_budget_of_the_batch_holds(cell: Cell) -> None:
     assert batch.output_file_id is None
     errors = rows(client, batch.error_file_id)
     assert {row["response"]["body"]["error"]["code"] for row in errors.values()} == {"insufficient_quota"}
+
+
+def test_one_that_is_cancelled_by_its_jobs_batch_ends_too(cell: Cell) -> None:
+    client = cell.openai()
+    cell.simulator.configure(latency_ms=500.0)
+    batch = create(client, [line(str(number)) for number in range(400)])
+    eventually(lambda: client.batches.retrieve(batch.id).status == "in_progress")
+    name = batch.id.removeprefix("batch_")
+    eventually(lambda: cell.store.run(reads.batch(cell.store.keys, name)) is not None)
+    cell.store.run(admin.cancel_batch(cell.store.keys, name))
+    batch = ended(client, batch)
+    assert batch.status == "cancelled"
+    found = rows(client, batch.output_file_id).keys() | rows(client, batch.error_file_id).keys()
+    assert found == {str(number) for number in range(400)}
+
+
+def test_a_budget_of_the_key_holds_for_lines(bare_cell: Cell) -> None:
+    key, text = new_key(Role.TENANT, "acme", ("openai:*",), "", cap_nano_usd=1, period="total")
+    bare_cell.store.run(put_key(bare_cell.store.keys, key))
+    bare_cell.start_worker("openai")
+    bare_cell.start_gateway()
+    client, before = bare_cell.openai(text), bare_cell.billed()
+    other = line("other", model=CLAUDE, messages=[{"role": "user", "content": "a"}])
+    batch = ended(client, create(client, [line("a"), other]))
+    assert batch.status == "completed"
+    errors = rows(client, batch.error_file_id)
+    codes = {name: row["response"]["body"]["error"]["code"] for name, row in errors.items()}
+    assert codes == {"a": "insufficient_quota", "other": "model_not_allowed"}
+    assert bare_cell.billed() == before
+
+
+def test_a_webhook_is_told_of_once_the_files_can_be_read(cell: Cell) -> None:
+    client, keys = cell.openai(), cell.store.keys
+    file_id = upload(client, [line("a")])
+    batch = client.batches.create(
+        input_file_id=file_id,
+        endpoint=CHAT,
+        completion_window="24h",
+        extra_headers={"x-homa-webhook": "https://example.com/hook"},
+    )
+    ended(client, batch)
+    name = batch.id.removeprefix("batch_")
+    told = cell.store.run(read((("HGET", keys.batch(name), "webhook"),), lambda replies: replies[0]))
+    assert told == b"https://example.com/hook"
+    job = rows(client, client.batches.retrieve(batch.id).output_file_id)["a"]["homa"]["job"]
+    assert cell.store.run(read((("HGET", keys.job(job), "wh"),), lambda replies: replies[0])) is None

@@ -14,7 +14,8 @@ from structlog.testing import LogCapture
 
 from homa import AsyncHoma
 from homa_shared.calls import tools
-from homa_shared.calls.request import JobRequest, traced
+from homa_shared.calls.encoded_request import traced
+from homa_shared.calls.request import JobRequest
 from homa_shared.calls.tools import tool
 from homa_shared.model.errors import JobFailed, MissingExtra
 from homa_shared.store.operation import read

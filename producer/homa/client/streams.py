@@ -1,8 +1,9 @@
 """Following a job's text as it is written: late, again, and after any event, with the same text in the end.
 
-Workers add entries to the job's stream: `a` attempt with `t` text, or `e` event (started, restarted, done, broken). An
-attempt that follows another begins the text anew. What the stream lacks (a cached reply, a piece that was lost while
-the store was away) is made up from the reply, so that the pieces since the last restart are always the reply's text.
+Workers add entries to the job's stream: `a` attempt with `t` text, `c` pieces of calls of tools, or `e` event (started,
+restarted, done, broken). An attempt that follows another begins the text anew. What the stream lacks (a cached reply, a
+piece that was lost while the store was away) is made up from the reply, so that the pieces since the last restart are
+always the reply's text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 import time
 from collections.abc import Iterable
 from typing import Any
+
+import orjson
 
 from homa.client.deadlines import JobDeadline
 from homa.client.not_found import job_not_found
@@ -36,7 +39,7 @@ _COUNT = 500
 class Piece(str):
     """A piece of a streamed answer: the text itself, and where it stands."""
 
-    __slots__ = ("attempt", "event", "id")
+    __slots__ = ("attempt", "event", "id", "tool_calls")
 
     #: Event id: `job.stream(after=piece.id)` continues after this piece.
     id: str
@@ -44,14 +47,25 @@ class Piece(str):
     attempt: int
     #: `restarted`: what came before is void, the answer begins anew with this piece, which may be empty. Else None.
     event: str | None
+    #: Pieces of calls of tools, as OpenAI streams them: index, id, function.name and .arguments. Their text is empty.
+    tool_calls: tuple[dict[str, Any], ...]
 
-    def __new__(cls, text: str, *, id: str, attempt: int, event: str | None = None) -> Piece:  # noqa: A002 - the field's name
+    def __new__(
+        cls,
+        text: str,
+        *,
+        id: str,  # noqa: A002 - the field's name
+        attempt: int,
+        event: str | None = None,
+        tool_calls: tuple[dict[str, Any], ...] = (),
+    ) -> Piece:
         piece = super().__new__(cls, text)
-        piece.id, piece.attempt, piece.event = id, attempt, event
+        piece.id, piece.attempt, piece.event, piece.tool_calls = id, attempt, event, tool_calls
         return piece
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        return (str(self),), {"id": self.id, "attempt": self.attempt, "event": self.event}
+        told = {"id": self.id, "attempt": self.attempt, "event": self.event, "tool_calls": self.tool_calls}
+        return (str(self),), told
 
 
 def check_event_id(after: str | None) -> tuple[int, int] | None:
@@ -76,6 +90,8 @@ class Transcript:
         self.last_id = "0-0"
         self.attempt = 0
         self.text = ""
+        #: Whether it was given pieces of calls, too.
+        self._has_calls = False
         #: The running attempt is over, as far as the stream tells.
         self.closing = False
 
@@ -92,6 +108,7 @@ class Transcript:
     def rest(self, whole: str) -> list[Piece]:
         """What is missing at the end of the job, given its reply's text."""
         if self.text == whole:
+            # What is missing of calls is told by the reply.
             return []
         if whole.startswith(self.text) and (self.text or not self._resumed_from_nothing()):
             missing, self.text = whole[len(self.text) :], whole
@@ -105,18 +122,25 @@ class Transcript:
             # A worker that lost its lease still writes. Should its reply come first after all, it arrives whole.
             return None
         self.closing = event in ("done", "broken", "failed")
-        anew = attempt != self.attempt and self.text != ""
+        anew = attempt != self.attempt and (self.text != "" or self._has_calls)
         self.attempt = max(attempt, self.attempt)
         if event == "restarted" or anew:
-            had, self.text = self.text, fields.get("t", "")
-            return self._made(self.text, "restarted") if had else None
+            had, self.text, self._has_calls = self.text or self._has_calls, fields.get("t", ""), False
+            return self._made(self.text, "restarted", self._calls(fields)) if had else None
         if "t" not in fields:
-            return None
+            calls = self._calls(fields)
+            return self._made("", None, calls) if calls else None
         self.text += fields["t"]
         return self._made(fields["t"])
 
-    def _made(self, text: str, event: str | None = None) -> Piece:
-        return Piece(text, id=self.last_id, attempt=self.attempt, event=event)
+    def _calls(self, fields: dict[str, str]) -> tuple[dict[str, Any], ...]:
+        if "c" not in fields:
+            return ()
+        self._has_calls = True
+        return tuple(orjson.loads(fields["c"]))
+
+    def _made(self, text: str, event: str | None = None, calls: tuple[dict[str, Any], ...] = ()) -> Piece:
+        return Piece(text, id=self.last_id, attempt=self.attempt, event=event, tool_calls=calls)
 
     def _is_new(self) -> bool:
         return self._after is None or (check_event_id(self.last_id) or (0, 0)) > self._after

@@ -4,7 +4,7 @@
     rows = limited(rows, 100)                               sampling.py
     head, rows = look_ahead(rows)                           rows.py
     template.check(columns_of(head))                        prompt_template.py
-    with open_output("out.csv", columns=…) as results:      writers/: jsonl, csv, parquet; new or resumed
+    with open_output("out.csv", columns=…) as results:      writers/: a format a file; new or resumed
         results.write(result_line(row.custom_id, Answered(…)), row.fields)
 
 Nothing here knows the store or a provider.
@@ -21,7 +21,8 @@ from homa.files.rows import BadRow, Row, columns_of, look_ahead
 from homa.files.sampling import limited, sampled
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Layout, schema_columns
-from homa.files.writers.registry import OutputFormat, done, open_output, output_format
+from homa.files.writers.output_format import OutputFormat, output_format
+from homa.files.writers.registry import done, open_output
 from homa_shared.model.errors import OutputUnwritable
 
 __all__ = [

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from homa.flows.steps import GATHERED, Step
+from homa.submit.job_options import known_names
 from homa.submit.option_checks import check_key
 from homa.submit.options import check_options
 from homa.submit.response_format import response_format
@@ -14,7 +15,21 @@ from homa_shared.calls.prompt_templates import PLACEHOLDER
 from homa_shared.model.errors import InvalidRequest
 
 #: Options of `submit` that say when or as what a job is submitted: a step's jobs are made by the run.
-_OF_THE_RUN = ("key", "budget_usd", "delay_s", "at", "deadline_s", "template", "values", "messages", "images", "files")
+_OF_THE_RUN = (
+    "cache",
+    "key",
+    "budget_usd",
+    "delay_s",
+    "at",
+    "deadline_s",
+    "template",
+    "values",
+    "messages",
+    "images",
+    "files",
+)
+#: Arguments of the methods of `Flow`.
+_ARGUMENTS = ("check", "repair", "escalate", "prompt", "model", "name", "schema", "fan_in", "on_failure")
 
 
 def follows_of(known: Iterable[Step], given: object) -> tuple[Step, ...]:
@@ -58,11 +73,22 @@ def check_run_options(options: Mapping[str, Any]) -> tuple[str | None, str, dict
     return None if key is None else check_key("key", key), name, shared
 
 
+def check_reuse(given: object) -> bool:
+    """Raises InvalidRequest for what says neither yes nor no."""
+    if not isinstance(given, bool):
+        raise InvalidRequest(f"reuse is {given!r:.80}: expected True or False")
+    return given
+
+
 def check_step_options(place: str, options: Mapping[str, Any]) -> None:
     """Raises InvalidRequest for options of a step that are wrong, or belong to the whole run."""
     for name in _OF_THE_RUN:
         if options.get(name) is not None:
             raise InvalidRequest(f"{place}: {name} has no place in a step: the run has it, or its inputs")
+    for name in options.keys() - known_names():
+        # What is no option of a job is the provider's, unless it is nearly an argument of the step itself.
+        if meant := get_close_matches(name, _ARGUMENTS, 1, cutoff=0.8):
+            raise InvalidRequest(f"{place}: unknown option {name!r}: did you mean {meant[0]!r}?")
     try:
         check_options(options)
     except InvalidRequest as error:
@@ -102,6 +128,8 @@ def names_known(step: Step) -> tuple[list[str], bool]:
 
 def answer_fields(step: Step) -> list[str]:
     """Fields that the answers of a step have by its schema; none where it has no schema of an object."""
+    if step.kind in ("filter", "join"):
+        return list(dict.fromkeys(name for base in step.bases for name in answer_fields(base)))
     if step.schema is None:
         return []
     schema = response_format(step.schema)["json_schema"]["schema"]

@@ -12,7 +12,7 @@ import orjson
 
 from homa.flows.checks import items_of
 from homa.flows.flow import Flow
-from homa.flows.steps import Step
+from homa.flows.steps import ASKING, Step
 from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -20,10 +20,14 @@ from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.response_format import response_format
 from homa.submit.template import Template
+from homa_shared.calls.encoded_request import ruled
+from homa_shared.calls.flow_rules import AnswerRules
 from homa_shared.model.records import Lane
 from homa_shared.store.transitions.flows import FlowStep
 from homa_shared.store.transitions.submit import Entry
 
+#: Of the keys under which answers are kept: another one where the same words would come to mean another prompt.
+_KEY_VERSION = 1
 #: Text by which is reckoned what a byte of an answer in a prompt takes.
 _SAMPLE = "What a model has said before stands in the prompt of the next step, in sentences such as this one. " * 100
 
@@ -51,7 +55,7 @@ def definition_of(flow: Flow) -> bytes:
 
 
 def compiled(
-    flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, notify: str = ""
+    flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, *, reuse: bool = True
 ) -> Compiled:
     """A flow as the store is told it.
 
@@ -59,15 +63,17 @@ def compiled(
         run: its id.
         shared: options of all its jobs: tenant, tags, lane.
         cap: most that the whole may cost, nano-dollars.
-        notify: the process that is told of its jobs' ends.
+        reuse: whether answers of equal nodes are taken, of this run and of others.
 
     Raises:
         UnknownModel: a step's model is neither a target nor an alias.
         InvalidRequest, BudgetExceeded: a step cannot be done.
     """
-    made = [_Made.of(step, view, run, shared, cap, notify) for step in flow.steps if step.kind != "source"]
-    rates = {each.step.name: each for each in made}
-    graph = {step.name: _node(step, flow, rates.get(step.name)) for step in flow.steps}
+    made = [
+        _Made.of(step, _filters_of(step, flow), view, run, shared, cap) for step in flow.steps if step.kind in ASKING
+    ]
+    by_name = {each.step.name: each for each in made}
+    graph = {step.name: _node(step, flow, by_name.get(step.name), reuse=reuse) for step in flow.steps}
     targets = dict.fromkeys(target for each in made for target in each.targets)
     return Compiled(orjson.dumps(graph), [each.stored for each in made], definition_of(flow), list(targets))
 
@@ -82,12 +88,21 @@ class _Made:
     #: What a byte of an answer in its prompt adds to a call's bound (nano-dollars) and to its estimated tokens.
     nano: float
     tokens: float
+    #: Digest of all that makes its answers what they are, but for what its prompt is filled with.
+    key: str
 
     @classmethod
     def of(
-        cls, step: Step, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, notify: str
+        cls,
+        step: Step,
+        filters: Mapping[str, Mapping[str, Any]],
+        view: FleetView,
+        run: str,
+        shared: Mapping[str, Any],
+        cap: int | None,
     ) -> _Made:
-        options = check_options({"lane": Lane.BULK, **shared, **step.options, "schema": step.schema})
+        chain = {"fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
+        options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
         options = replace(options, request={**options.request, "flow": True})
         whole = Template(view, options, run)
         short, long = _prepared(step, ""), _prepared(step, _SAMPLE)
@@ -96,10 +111,27 @@ class _Made:
             template.check_bounded(short, in_batch=True)
         base = template.entry("-", short, skipped=skipped)
         check_affordable(template, base.bound, cap)
-        record = orjson.loads(replace(template.common, notify=notify).encode()) | orjson.loads(base.encode())
+        record = orjson.loads(template.common.encode()) | orjson.loads(base.encode())
         nano, tokens = _rates(base, template.entry("-", long, skipped=skipped))
-        stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), base.request)
-        return cls(step, stored, template.targets, nano, tokens)
+        rules = AnswerRules(step.rule, len(step.escalate), filters)
+        request = ruled(base.request, rules) if rules else base.request
+        stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
+        return cls(step, stored, template.targets, nano, tokens, _key(step, options.tenant, template, short, rules))
+
+
+def _key(step: Step, tenant: str, template: Template, prompt: Prepared, rules: AnswerRules) -> str:
+    told = [_KEY_VERSION, tenant, step.kind, template.targets, template.params, template.options.api]
+    told += [template.options.steps.encode().decode(), prompt.json.decode(), rules.encode().decode()]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _filters_of(step: Step, flow: Flow) -> dict[str, Mapping[str, Any]]:
+    """Filters that the answers of a step are held against, whatever stands between."""
+    return {
+        each.name: each.rule or {}
+        for each in flow.steps
+        if each.kind == "filter" and any(base is step for base in each.bases)
+    }
 
 
 def _prepared(step: Step, more: str) -> Prepared:
@@ -112,7 +144,7 @@ def _rates(short: Entry, long: Entry) -> tuple[float, float]:
     return nano, round((long.tokens.input - short.tokens.input) / size, 6)
 
 
-def _node(step: Step, flow: Flow, made: _Made | None) -> dict[str, Any]:
+def _node(step: Step, flow: Flow, made: _Made | None, *, reuse: bool) -> dict[str, Any]:
     behind = [each for each in flow.steps if any(parent is step for parent in each.follows) and each.kind != "source"]
     said: dict[str, Any] = {
         "kind": step.kind,
@@ -123,7 +155,7 @@ def _node(step: Step, flow: Flow, made: _Made | None) -> dict[str, Any]:
         ended_by = [each.name for each in flow.steps if each.kind == "reduce" and items_of(each.follows[0]) is step]
         return {**said, "closed_by": ended_by}
     if made is not None:
-        said |= {"nano": made.nano, "tokens": made.tokens}
+        said |= {"nano": made.nano, "tokens": made.tokens, **({"key": made.key} if reuse else {})}
     if step.kind == "reduce":
         over = items_of(step.follows[0])
         said |= {"width": step.width, "on_failure": step.on_failure, "over": over.name if over else ""}
@@ -140,9 +172,13 @@ def _said(step: Step) -> dict[str, Any]:
             said[name] = value
     if step.kind == "reduce":
         said["on_failure"] = step.on_failure
+    if step.rule is not None:
+        said["rule"] = step.rule
+    if step.escalate:
+        said["escalate"] = list(step.escalate)
     if step.schema is not None:
         said["schema"] = response_format(step.schema)["json_schema"]["schema"]
-    if step.kind != "source":
+    if step.kind in ASKING:
         said["options"] = _plain(step.options)
     return said
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from homa.flows.checks import check_prompt_names, check_step_options, follows_of
-from homa.flows.steps import INPUTS, Kind, Step
+from homa.flows.rules import checked_rule, checks_of
+from homa.flows.steps import ASKING, INPUTS, Kind, Step
 from homa.submit.job_options import JobOptions, Schema
 from homa.submit.messages import check_prompt
 from homa.submit.option_checks import check_model
@@ -70,6 +71,9 @@ class Flow:
         model: str,
         name: str | None = None,
         schema: Schema = None,
+        check: Mapping[str, Any] | None = None,
+        repair: int | None = None,
+        escalate: str | Sequence[str] = (),
         **options: Unpack[JobOptions],
     ) -> Step:
         """One answer for each item or answer of the step that it follows.
@@ -80,13 +84,18 @@ class Flow:
             model: `provider:model`, or an alias of the fleet's settings.
             name: of the step; the prompts of steps behind it may name it.
             schema: a type or JSON schema for the answers.
+            check: what an answer must fit beside its schema, as JSON: fields and their values, or a JSON schema.
+            repair: most times that an answer which does not fit is asked for again, with what is wrong; default 2.
+            escalate: models that are asked, in this order, where no repair helped.
             options: as `Homa.submit`; placeholders are filled in `system`, too.
 
         Raises:
             InvalidRequest: an option is wrong, a step is another flow's, or the prompt names what is not there.
         """
         follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
-        return self._add("map", name, follows, prompt, schema, {"model": model, **options})
+        asked = {"model": model, **options}
+        checks = checks_of(check, repair, escalate, asked)
+        return self._add("map", name, follows, prompt, schema, asked, **checks)
 
     def reduce(
         self,
@@ -98,6 +107,9 @@ class Flow:
         schema: Schema = None,
         fan_in: int = 20,
         on_failure: Literal["skip", "fail"] = "skip",
+        check: Mapping[str, Any] | None = None,
+        repair: int | None = None,
+        escalate: str | Sequence[str] = (),
         **options: Unpack[JobOptions],
     ) -> Step:
         """One answer of many: of all parts of an input, or of all inputs, in their order.
@@ -109,7 +121,7 @@ class Flow:
             prompt: names `{{items}}`, and may name `{{missing}}`, how many answers failed.
             fan_in: most of them that one call is given, 2 to 200.
             on_failure: what becomes of an answer that failed: skip it, or fail with it.
-            model, name, schema, options: as `map`.
+            model, name, schema, check, repair, escalate, options: as `map`.
 
         Raises:
             InvalidRequest: as `map`; or there is nothing to bring together.
@@ -122,7 +134,59 @@ class Flow:
         if on_failure not in ("skip", "fail"):
             raise InvalidRequest(f"on_failure is {on_failure!r:.80}: expected skip or fail")
         asked = {"model": model, **options}
-        return self._add("reduce", name, follows, prompt, schema, asked, width=fan_in, on_failure=on_failure)
+        checks = checks_of(check, repair, escalate, asked)
+        made = {"width": fan_in, "on_failure": on_failure, **checks}
+        return self._add("reduce", name, follows, prompt, schema, asked, **made)
+
+    def filter(self, step: Step, where: Mapping[str, Any], *, name: str | None = None) -> Step:
+        """The answers of a step that fit a rule; steps behind it are not done for the others.
+
+        Args:
+            step: whose answers.
+            where: fields and their values, `{"kind": "invoice", "total": {"minimum": 1000}}`, or a JSON schema; an
+                answer that is no JSON is a text.
+            name: of the step.
+
+        Raises:
+            InvalidRequest: the rule is no JSON schema, or the step has no answers.
+        """
+        follows = follows_of(self._steps.values(), step)
+        if follows[0].kind == "source":
+            raise InvalidRequest(f"a filter follows {follows[0].name}, whose items have no answers: filter the inputs")
+        return self._add("filter", name, follows, rule=checked_rule("where", where))
+
+    def branch(
+        self, step: Step, cases: Mapping[str, Mapping[str, Any]], *, otherwise: str | None = None
+    ) -> dict[str, Step]:
+        """Filters side by side, by their names.
+
+        Args:
+            step: whose answers.
+            cases: name of a filter -> its rule, as `filter`.
+            otherwise: name of a filter of what no case takes; None: that goes nowhere.
+
+        Raises:
+            InvalidRequest: as `filter`.
+        """
+        if not cases or not isinstance(cases, Mapping):
+            raise InvalidRequest(f"cases is {cases!r:.80}: expected names and rules")
+        rules = {name: checked_rule(f"cases[{name!r}]", rule) for name, rule in cases.items()}
+        found = {name: self.filter(step, rule, name=name) for name, rule in rules.items()}
+        if otherwise is not None:
+            rest = {"not": {"anyOf": list(rules.values())}}
+            found[otherwise] = self.filter(step, rest, name=otherwise)
+        return found
+
+    def join(self, steps: Sequence[Step], *, name: str | None = None) -> Step:
+        """The answer of the first of several steps that has one, once all have ended for an item.
+
+        Raises:
+            InvalidRequest: they are not two steps with answers at least.
+        """
+        follows = follows_of(self._steps.values(), steps)
+        if len(follows) < 2 or any(step.kind == "source" for step in follows):
+            raise InvalidRequest("a join follows two steps with answers at least: expected such steps")
+        return self._add("join", name, follows)
 
     def _add(
         self,
@@ -144,14 +208,14 @@ class Flow:
         if kind == "reduce" and over is not None:
             # What brings parts together is done for what they are parts of.
             over = over.follows[0] if over.follows else None
-        if kind != "source":
+        if kind in ASKING:
             check_prompt(prompt)
             check_model("model", (options or {}).get("model"))
             check_step_options(place, options or {})
         asked = dict(options or {})
         system = asked.pop("system", None)
         made = Step(name, kind, follows, over, prompt, system, schema, asked, **more)
-        if kind != "source":
+        if kind in ASKING:
             check_prompt_names(place, made)
         self._steps[name] = made
         return made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["source", "map", "reduce"]
+Kind = Literal["source", "map", "reduce", "filter", "join"]
+#: Kinds of steps that have jobs of their own.
+ASKING: frozenset[Kind] = frozenset({"map", "reduce"})
 #: What a reduce's prompt may name.
 GATHERED = ("items", "missing")
 #: The name of what a run is given.
@@ -33,8 +35,19 @@ class Step:
     width: int = 0
     #: What a reduce does without an answer that failed: skip it, or fail.
     on_failure: str = "skip"
+    #: What an answer must fit beside its schema; of a filter, what passes. As a JSON schema.
+    rule: Mapping[str, Any] | None = None
+    #: Models for answers that do not fit, after the others.
+    escalate: Sequence[str] = ()
     #: Of a split: the field of an input that has its parts.
     parts: str = ""
+
+    @property
+    def bases(self) -> tuple[Step, ...]:
+        """Steps whose answers are this one's: itself, or those behind which filters and joins stand."""
+        if self.kind not in ("filter", "join"):
+            return (self,)
+        return tuple(dict.fromkeys(base for step in self.follows for base in step.bases))
 
     def __repr__(self) -> str:
         return f"<Step {self.name}: {self.kind}>"

@@ -25,9 +25,12 @@ from homa.gateway.openai.chat import chat_completions
 from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
 from homa.gateway.openai.responses import endpoints as responses
+from homa.gateway.own import batches as job_batches
+from homa.gateway.own import fleet
 from homa.gateway.own.job_events import job_events
-from homa.gateway.own.jobs import cancel, show, submit
+from homa.gateway.own.jobs import cancel, list_jobs, retry, show, submit
 from homa.gateway.own.metrics import metrics
+from homa.gateway.own.openapi import PATH, openapi
 from homa.gateway.own.probes import healthz, readyz
 
 
@@ -59,10 +62,10 @@ def _routes(services: Services) -> list[Route]:
         return Route(path, Endpoint(handler, services, dialect, takes_body=body, route=path), methods=["POST"])
 
     def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
-        return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])
+        return Route(path, Endpoint(handler, services, dialect, route=path), methods=["DELETE"])
 
-    # What Batch API, dashboard and webhooks answer gets its line here.
-    return [
+    # What Batch API and dashboard answer gets its line here.
+    routes = [
         post("/v1/chat/completions", chat_completions),
         post("/v1/embeddings", embeddings),
         get("/v1/models", models),
@@ -88,14 +91,29 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/messages/batches/{batch}/cancel", message_batches.cancel, ANTHROPIC, body=False),
         get("/v1/messages/batches/{batch}/results", message_batches.results, ANTHROPIC),
         post("/v1/jobs", submit),
+        get("/v1/jobs", list_jobs),
         get("/v1/jobs/{job}", show),
+        post("/v1/jobs/{job}/retry", retry, body=False),
         post("/v1/jobs/{job}/cancel", cancel, body=False),
         get("/v1/jobs/{job}/events", job_events),
+        post("/v1/job-batches", job_batches.submit),
+        get("/v1/job-batches", job_batches.list_batches),
+        get("/v1/job-batches/{batch}", job_batches.show),
+        post("/v1/job-batches/{batch}/cancel", job_batches.cancel, body=False),
+        post("/v1/job-batches/{batch}/retry", job_batches.retry),
+        get("/v1/job-batches/{batch}/results", job_batches.results),
+        get("/v1/job-batches/{batch}/events", job_batches.events),
+        get("/v1/costs", fleet.costs),
+        get("/v1/limits", fleet.limits),
+        get("/v1/queues", fleet.queues),
+        get("/v1/workers", fleet.workers),
         get("/metrics", metrics()),
         *dashboard_routes(services.jobs, services.doorkeeper),
         Route("/healthz", healthz(services), methods=["GET"]),
         Route("/readyz", readyz(services), methods=["GET"]),
     ]
+    routes.append(get(PATH, openapi(routes)))
+    return routes
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:

@@ -113,14 +113,14 @@ class Endpoint:
         takes_body: bool = False,
         route: str = "",
     ) -> None:
-        self._handler, self._services, self._dialect = handler, services, dialect
-        self._takes_body, self._route = takes_body, route
+        self.handler, self._services, self.dialect = handler, services, dialect
+        self.takes_body, self._route = takes_body, route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = f"req_{unique_id()}"
         self._services.open += 1
         try:
-            headers = {self._dialect.request_id_header: request_id}
+            headers = {self.dialect.request_id_header: request_id}
             with self._traced(scope):
                 answer = await self._answer(Request(scope, receive, send), request_id, headers)
                 await answer(scope, receive, _with_headers(send, headers))
@@ -140,7 +140,7 @@ class Endpoint:
 
     async def _answer(self, request: Request, request_id: str, headers: dict[str, str]) -> ASGIApp:
         try:
-            return await self._handler(await self._inquiry(request, request_id, headers))
+            return await self.handler(await self._inquiry(request, request_id, headers))
         except ApiError as error:
             return self._refusal(error, request_id)
         except KeyRateExceeded as error:
@@ -161,16 +161,16 @@ class Endpoint:
         if services.open > services.limits.requests:
             raise ApiError(503, "too many requests at once; try again in a moment", "server_is_overloaded", None, 1)
         principal = await services.doorkeeper.admit(request)
-        body = await json_object(request, services.limits.body_bytes) if self._takes_body else {}
-        return Inquiry(request, principal, services, body, request_id, self._dialect, headers)
+        body = await json_object(request, services.limits.body_bytes) if self.takes_body else {}
+        return Inquiry(request, principal, services, body, request_id, self.dialect, headers)
 
     def _too_fast(self, error: KeyRateExceeded) -> ApiError:
         told = ApiError(429, str(error), "rate_limit_exceeded")
-        told.headers = self._dialect.rate_headers(error.headroom) | retry_headers(error.headroom.wait_ms)
+        told.headers = self.dialect.rate_headers(error.headroom) | retry_headers(error.headroom.wait_ms)
         return told
 
     def _refusal(self, error: ApiError, request_id: str) -> JsonAnswer:
-        return JsonAnswer(self._dialect.error(error, request_id), error.status, error.all_headers())
+        return JsonAnswer(self.dialect.error(error, request_id), error.status, error.all_headers())
 
 
 def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:

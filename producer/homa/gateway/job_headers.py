@@ -53,6 +53,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "x-homa-webhook": ("webhook", _as_it_is),
 }
 NAMES = tuple(_OPTIONS)
+#: URL that is told of the end.
+WEBHOOK = "x-homa-webhook"
 #: Whether the job goes on when its client goes away.
 KEEP = "x-homa-keep"
 

@@ -7,11 +7,12 @@ on one channel of the store; a job that somebody submitted elsewhere is listened
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from homa.client.batch_submission import BatchSubmission
 from homa.client.job_flows import JobFlows
 from homa.client.results import Failure, Reply
 from homa.client.streams import Piece, check_event_id, follow
@@ -59,6 +60,19 @@ class LiveJobs:
     async def run(self, flow: Flow[T]) -> T:
         """The result of anything else that the client does."""
         return await self._driver.run(flow)
+
+    def iterate(self, flow: Flow[Any]) -> AsyncIterator[Any]:
+        """What a flow emits."""
+        return self._driver.iterate(flow)
+
+    def batch(self, options: Mapping[str, Any], facts: Mapping[str, str]) -> BatchSubmission:
+        """The making of a batch; `run` its flows.
+
+        Args:
+            options: that its lines share, and its name.
+            facts: what is to stand in its record beside them.
+        """
+        return BatchSubmission(self._submitter, options, facts=facts)
 
     @property
     def traces(self) -> Traces | None:

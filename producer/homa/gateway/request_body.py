@@ -16,6 +16,7 @@ MOST_BYTES = 50 * 1024 * 1024
 BODY_S = 60.0
 #: orjson reads 1024 levels of lists and objects, and writes 254: a body is put into others, within so many more.
 _LEVELS, _ROOM = 254, 20
+TOO_DEEP = f"is nested too deeply: expected at most {_LEVELS - _ROOM} levels"
 
 
 async def json_object(request: Request, most_bytes: int) -> dict[str, Any]:
@@ -41,10 +42,19 @@ async def json_object(request: Request, most_bytes: int) -> dict[str, Any]:
         raise ApiError(400, f"the body is not JSON: {error}", "invalid_json") from None
     if not isinstance(body, dict):
         raise ApiError(400, f"the body is {type(body).__name__}: expected a JSON object", "invalid_request")
-    if data.count(b"[") + data.count(b"{") > _LEVELS - _ROOM and _is_too_deep(body):
-        message = f"the body is nested too deeply: expected at most {_LEVELS - _ROOM} levels"
-        raise ApiError(400, message, "invalid_request")
+    if is_too_deep(data, body):
+        raise ApiError(400, f"the body {TOO_DEEP}", "invalid_request")
     return body
+
+
+def is_too_deep(data: bytes, body: Any) -> bool:
+    """Whether a document is nested so deeply that it could not be written within others.
+
+    Args:
+        data: it as JSON.
+        body: it as it was read.
+    """
+    return data.count(b"[") + data.count(b"{") > _LEVELS - _ROOM and _is_too_deep(body)
 
 
 async def _read(request: Request, most_bytes: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Text that a client has been sent and cannot be told to forget, while another attempt begins the answer anew."""
+"""What a client has been sent and cannot be told to forget, while another attempt begins the answer anew."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from homa.client.streams import Piece
 
 
 class SentText:
-    """What has been sent of one answer."""
+    """What has been sent of one answer.
 
-    def __init__(self) -> None:
-        self._sent = ""
+    Args:
+        with_calls: pieces of calls are sent, too.
+    """
+
+    def __init__(self, *, with_calls: bool = True) -> None:
+        self._sent, self._with_calls = "", with_calls
+        #: Whether pieces of calls were sent: another attempt's have other ids.
+        self._has_calls = False
         #: The new attempt's text, as long as it only repeats what was sent.
         self._again: str | None = None
         #: Whether the new attempt says something else: what was sent is not its answer.
@@ -24,6 +30,11 @@ class SentText:
         """What of a piece is to be sent; None for nothing."""
         if piece.event == "restarted":
             self._again = ""
+            self.is_void = self._has_calls
+            if self.is_void:
+                return None
+        if piece.tool_calls:
+            self._has_calls = self._with_calls
         if self._again is None:
             self._sent += piece
             return piece

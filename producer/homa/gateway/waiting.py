@@ -14,6 +14,7 @@ from homa.gateway.departure import ClientGone, unless_gone
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.job_headers import is_kept
+from homa.gateway.sent_calls import CallPart, CallsDiffer, SentCalls
 from homa.gateway.sent_text import SentText
 from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import HomaError, JobEnded, ResultTimeout, StoreUnavailable
@@ -57,36 +58,62 @@ async def _failed(inquiry: Inquiry, failure: Failure) -> ApiError:
 
 
 async def pieces_of(
-    inquiry: Inquiry, job: AcceptedJob, give_up: Callable[[], Awaitable[None]]
-) -> AsyncGenerator[Piece | Reply[Any] | ApiError, None]:
+    inquiry: Inquiry, job: AcceptedJob, give_up: Callable[[], Awaitable[None]], *, with_calls: bool = True
+) -> AsyncGenerator[Piece | CallPart | Reply[Any] | ApiError, None]:
     """Pieces of a job's answer and then its reply; what goes wrong on the way comes last, as a value.
 
     What was sent cannot be taken back: an attempt that answers otherwise than the one before ends the stream.
 
     Args:
         give_up: is called where it does: nobody waits for its answer.
+        with_calls: calls of tools are told as they are written, else by the reply alone.
     """
-    text = SentText()
+    text, calls = SentText(with_calls=with_calls), SentCalls()
     try:
         async for item in inquiry.jobs.follow(job):
-            if isinstance(item, Piece):
-                if piece := text.next(item):
-                    yield piece
-                if not text.is_void:
-                    continue
+            if not isinstance(item, Piece):
+                for told in await _ending(inquiry, job, item, text, calls):
+                    yield told
+                return
+            if piece := text.next(item):
+                yield piece
+            if text.is_void:
                 await give_up()
-            if isinstance(item, Reply):
-                await inquiry.settle(job, _tokens(item))
-            yield _broken_off(job.job_id) if text.is_void or text.is_held else item
-            return
-    except JobEnded:
-        outcome = await inquiry.jobs.ended(job.job_id)
-        yield errors.of_failure(outcome) if isinstance(outcome, Failure) else errors.internal()
-    except HomaError as error:
-        yield errors.of_error(error)
-    except Exception:
-        _log.exception("the stream of job %s failed", job.job_id)
-        yield errors.internal()
+                yield _broken_off(job.job_id)
+                return
+            if item.tool_calls and with_calls:
+                for part in calls.next(item.tool_calls):
+                    yield part
+    except Exception as error:
+        yield await _went_wrong(inquiry, job.job_id, error)
+
+
+async def _went_wrong(inquiry: Inquiry, job_id: str, error: Exception) -> ApiError:
+    """What a stream that cannot go on tells."""
+    if isinstance(error, CallsDiffer):
+        return _broken_off(job_id)
+    if isinstance(error, JobEnded):
+        outcome = await inquiry.jobs.ended(job_id)
+        return errors.of_failure(outcome) if isinstance(outcome, Failure) else errors.internal()
+    if isinstance(error, HomaError):
+        return errors.of_error(error)
+    _log.error("the stream of job %s failed", job_id, exc_info=error)
+    return errors.internal()
+
+
+async def _ending(
+    inquiry: Inquiry, job: AcceptedJob, reply: Reply[Any], text: SentText, calls: SentCalls
+) -> list[CallPart | Reply[Any] | ApiError]:
+    """What is told last: what calls lack, and the reply; raises CallsDiffer where it has others."""
+    await inquiry.settle(job, _tokens(reply))
+    if text.is_held:
+        return [_broken_off(job.job_id)]
+    return [*(calls.rest(_calls_of(reply)) if calls else ()), reply]
+
+
+def _calls_of(reply: Reply[Any]) -> list[dict[str, Any]]:
+    choices = reply.body.get("choices") or [{}]
+    return list((choices[0].get("message") or {}).get("tool_calls") or ())
 
 
 def _tokens(reply: Reply[Any]) -> int:

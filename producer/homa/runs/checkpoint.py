@@ -35,7 +35,7 @@ class CheckpointFile:
 
     def __init__(self, output: str) -> None:
         path = Path(output)
-        streams = output == "-" or (path.exists() and not path.is_file())
+        streams = output == "-" or (path.exists() and not path.is_file() and not path.is_dir())
         self.path = None if streams else path.resolve().with_name(path.name + ".run.json")
 
     def read(self) -> Checkpoint | None:

@@ -24,7 +24,7 @@ from homa.files import (
     sampled,
 )
 from homa.files.readers.roots import Root, roots_of, shown
-from homa.files.writers.parquet import journal_path
+from homa.files.writers.output_format import written_paths
 from homa.runs.checkpoint import CheckpointFile
 
 STDIN = "-"
@@ -58,9 +58,8 @@ class RunInputs:
     def places(self) -> Places:
         if self.output == STDIN:
             return Places(self._copies)
-        results = Path(self.output)
-        notes = [path for path in (CheckpointFile(self.output).path, journal_path(results)) if path is not None]
-        return Places(self._copies, (results, *notes))
+        notes = [path for path in (CheckpointFile(self.output).path,) if path is not None]
+        return Places(self._copies, (*written_paths(self.output), *notes))
 
     def check(self) -> None:
         """Raises InvalidRequest for inputs that lead nowhere, or to the output."""

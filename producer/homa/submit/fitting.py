@@ -6,6 +6,7 @@ Most requests are plain text far shorter than any window; for them this costs tw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.openai_apis import only_by_responses
@@ -25,6 +26,7 @@ class Fit:
     Args:
         runs_tools: whether workers run tools for them, whose definitions only workers may know.
         api: which of OpenAI's they ask for.
+        barred: targets that may not get them, with the reason.
     """
 
     def __init__(
@@ -35,7 +37,9 @@ class Fit:
         *,
         runs_tools: bool = False,
         api: str = CHAT_API,
+        barred: Mapping[Target, str] = MappingProxyType({}),
     ) -> None:
+        self._barred = barred
         self._capabilities, self._chain, self._params = capabilities, chain, params
         self._runs_tools, self._api = runs_tools, api
         by_responses = api == RESPONSES_API and only_by_responses(params)
@@ -78,7 +82,8 @@ class Fit:
             target: why
             for target in self._chain
             if (
-                why := found.gone(target)
+                why := self._barred.get(target)
+                or found.gone(target)
                 or found.misfit(target, embeds=embeds)
                 or found.tier_lack(target, tier, embeds=embeds)
                 or (None if embeds else found.refusal(target, self._params))

@@ -171,6 +171,13 @@ def check_fallbacks(name: str, fallbacks: object) -> tuple[str, ...]:
     return tuple(check_model(f"{name}[{place}]", each) for place, each in enumerate(fallbacks))
 
 
+def check_regions(name: str, regions: object) -> tuple[str, ...]:
+    """Regions of accounts, as the settings name them."""
+    if isinstance(regions, str) or not isinstance(regions, Sequence) or not regions or not all(regions):
+        raise wrong(name, regions, 'a list of regions, such as ["eu"]')
+    return tuple(map(str, regions))
+
+
 def check_tags(name: str, tags: object) -> str:
     """Tags as a record keeps them: a line `key=value` each."""
     if not isinstance(tags, Mapping):

@@ -16,6 +16,7 @@ from homa.submit.option_checks import (
     check_key,
     check_metadata,
     check_moment,
+    check_regions,
     check_tags,
     check_tenant,
 )
@@ -89,6 +90,15 @@ class SharedOptions(TypedDict, total=False):
             check_tenant,
             Part.RECORD,
             flag=Flag("--tenant", EVERY),
+        ),
+    ]
+    regions: Annotated[
+        Sequence[str] | None,
+        JobOption(
+            "Send it to accounts in these regions alone (`data_region` of the settings); no fallback leaves them.",
+            check_regions,
+            Part.REQUEST,
+            flag=Flag("--region", EVERY, "NAME", repeated=True, help="Accounts there alone; may be repeated."),
         ),
     ]
     lane: Annotated[

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from homa_shared.calls.request import sharing
+from homa_shared.calls.encoded_request import sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.model.tokens import PrefixTokens
 from homa_shared.store.transitions.submit import Entry

@@ -19,8 +19,9 @@ from homa.submit.options import Options, chat_shaped
 from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations, prompt_of
 from homa_shared.calls.account_params import with_defaults
+from homa_shared.calls.encoded_request import sharing
 from homa_shared.calls.reply import RESPONSES_API
-from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
+from homa_shared.calls.request import CHAT, EMBEDDING, request_head
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.calls.tokens import count
 from homa_shared.capabilities.prompt_caching import caching_at
@@ -70,8 +71,9 @@ class Template:
         plans = [[view.plan(target) for target in members_of(hop)] for hop in self.hops]
         #: Output cap at each hop; of several, all members of a pool take the least.
         self.caps = self._caps(plans)
+        runs_tools, barred = bool(options.steps.tools), self._barred(options)
         self._fit = Fit(
-            view.capabilities, self.chain, self.params, runs_tools=bool(options.steps.tools), api=options.api
+            view.capabilities, self.chain, self.params, runs_tools=runs_tools, api=options.api, barred=barred
         )
         self._narrower: dict[tuple[Hop, ...], Template] = {}
         #: Names of the hops, as record and request have them.
@@ -130,6 +132,12 @@ class Template:
             for target, calculator in zip(members_of(hop), calculators, strict=True):
                 found.setdefault(target, (cap, calculator))
         return found
+
+    def _barred(self, options: Options) -> dict[Target, str]:
+        """Targets outside of the regions that job and tenant are pinned to."""
+        pinned = options.request.get("regions", ())
+        lacks = ((target, self._view.fleet.region_lack(target, options.tenant, pinned)) for target in self.chain)
+        return {target: why for target, why in lacks if why is not None}
 
     def _caps(self, plans: Sequence[Sequence[TargetPlan]]) -> tuple[int, ...]:
         """The caller's or the alias's; else Homa's own, of which the least stands among the parameters.

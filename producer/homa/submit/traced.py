@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from homa_shared.calls.request import traced
+from homa_shared.calls.encoded_request import traced
 from homa_shared.store.transitions.submit import Common, Entry
 
 if TYPE_CHECKING:

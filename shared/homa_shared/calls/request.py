@@ -9,9 +9,11 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
 * `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
-* `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py).
+* `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py);
+  `"rules"` beside it says what is asked of its own answer (flow_rules.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
 * `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
+* `"regions": ["eu"]` names where the accounts are that may get it.
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -30,7 +32,9 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.encoded_request import ruled, traced
 from homa_shared.calls.flow_place import FlowPlace
+from homa_shared.calls.flow_rules import NO_RULES, AnswerRules
 from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
@@ -128,8 +132,12 @@ class JobRequest:
     turn: bool = False
     #: The step of a flow that it does: its messages are a template until a worker has filled it.
     flow: FlowPlace | None = None
+    #: Of a step of a flow: what is asked of its answer.
+    rules: AnswerRules = NO_RULES
     #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
     trace: str = ""
+    #: Where the accounts are that may get it; empty: anywhere.
+    regions: tuple[str, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -141,11 +149,13 @@ class JobRequest:
         Raises:
             InvalidRequest: a value is no JSON.
         """
-        names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn")
+        names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn", "regions")
         said = {name: getattr(self, name) for name in names}
         head = request_head(self.params, self.targets, flow=self.flow is not None, **said)
         asked = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
         whole = head + asked + request_tail(self.options, self.skipped, self.shared)
+        if self.rules:
+            whole = ruled(whole, self.rules)
         if self.flow is not None:
             whole = b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
         return traced(whole, self.trace) if self.trace else whole
@@ -190,7 +200,9 @@ class JobRequest:
                 found.get("priced", ""),
                 found.get("turn", False),
                 FlowPlace.decode(found["flow"]) if "flow" in found else None,
+                AnswerRules.decode(found["rules"]) if "rules" in found else NO_RULES,
                 found.get("trace", ""),
+                tuple(found.get("regions", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -226,6 +238,7 @@ def request_head(
     caps: Sequence[int] = (),
     priced: str = "",
     turn: bool = False,
+    regions: Sequence[str] = (),
     flow: bool = False,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
@@ -236,6 +249,7 @@ def request_head(
         caps: output cap at each target, where they differ.
         priced: the prices that bounds are reckoned by.
         turn: whether it answers a turn of a conversation.
+        regions: where the accounts are that may get it.
         flow: whether it does a step of a flow.
     """
     version = REQUEST_VERSION if version is None else version
@@ -254,6 +268,8 @@ def request_head(
         head += b',"cache":true'
     if turn:
         head += b',"turn":true'
+    if regions:
+        head += b',"regions":%b' % orjson.dumps(regions)
     if caps:
         head += b',"caps":%b' % orjson.dumps(caps)
     if priced:
@@ -279,16 +295,6 @@ def request_tail(
             for option in options
         ),
     )
-
-
-def sharing(request: bytes, mark: bytes) -> bytes:
-    """An encoded request with the encoded mark of what it shares."""
-    return b'%b,"shared":%b}' % (request[:-1], mark)
-
-
-def traced(request: bytes, traceparent: str) -> bytes:
-    """An encoded request with the context of its job's trace; older workers leave it alone."""
-    return b'%b,"trace":"%b"}' % (request[:-1], traceparent.encode())
 
 
 def _params_json(params: Mapping[str, Any]) -> bytes:

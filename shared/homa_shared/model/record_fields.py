@@ -162,7 +162,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _text(
         "cv", "turn", "the turn of a conversation that it answers, `conversation:n`; `…:sn` sums up n turns", _RETRIED
     ),
-    _text("fl", "node", "the node of a flow's run that it does, `step path`; the run is its batch"),
+    _text("nd", "node", "the node of a flow's run that it does, `step path`; the run is its batch"),
     # what it cost
     _number("co", "cost", "known cost so far, nano-dollars", _TAKEN, 0),
     _number("un", "unresolved", "unresolved cost so far, nano-dollars", _TAKEN, 0),

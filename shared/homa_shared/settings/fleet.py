@@ -54,6 +54,8 @@ class FleetProvider(Section):
     params: Parameters = Field(default_factory=dict)
     #: Tier by which its account serves calls that leave it open, where that is not the standard one.
     service_tier: str | None = None
+    #: Where the account keeps and processes what it is sent; None: nobody says.
+    data_region: str | None = None
 
 
 class Fleet(Section):
@@ -123,6 +125,22 @@ class Fleet(Section):
                 f"{suggestion(nearest(target.provider, self.providers)) or _how_to_have(target.provider)}"
             )
         return found
+
+    def region_lack(self, target: Target, tenant: str, regions: Iterable[str] = ()) -> str | None:
+        """Why a target may not get what a job says; None where it may.
+
+        Args:
+            tenant: whose job it is, which may be pinned to regions.
+            regions: that the job itself is pinned to.
+        """
+        found = self.providers.get(target.provider)
+        there = None if found is None else found.data_region
+        own = self.tenants.get(tenant)
+        for whose, pinned in (("the job", tuple(regions)), (f"tenant {tenant}", () if own is None else own.regions)):
+            if pinned and there not in pinned:
+                where = f"in {there}" if there else f"nowhere as far as providers.{target.provider}.data_region says"
+                return f"{whose} is pinned to {', '.join(pinned)}, and this account is {where}"
+        return None
 
     def profile(self, target: Target) -> KindProfile:
         """What is known of the kind of a target's provider; what is taken for granted where the fleet has none.

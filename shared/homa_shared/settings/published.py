@@ -27,6 +27,7 @@ def account_of(provider: ProviderSettings) -> FleetProvider:
         endpoint=_endpoint(provider.base_url),
         local=_is_local(provider.base_url),
         params=_published(provider.options.get("params")),
+        data_region=provider.data_region,
         service_tier=provider.service_tier or _sent_tier(provider.options),
     )
 

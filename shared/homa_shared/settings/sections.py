@@ -126,6 +126,8 @@ class ProviderSettings(Section):
     #: Tier by which the account serves calls that leave it open, as its own settings there say; auto: any. Bounds of
     #: budgets follow it. Nothing said: standard.
     service_tier: Literal["standard", "flex", "priority", "auto"] | None = None
+    #: Where it keeps what it is sent, in a word of yours (`eu`): jobs and tenants with `regions` go by it.
+    data_region: str | None = None
     #: What only this kind has; docs/providers.md lists it.
     options: Parameters = Field(default_factory=dict)
 
@@ -241,6 +243,8 @@ class Tenant(Section):
 
     #: Relative to other tenants' while both have jobs waiting.
     weight: Annotated[int, Field(gt=0, le=1_000_000)] = 1
+    #: Its jobs are sent to accounts whose `data_region` is one of these, and no fallback leaves them; empty: to any.
+    regions: Words = ()
     #: URL that workers post the ends of its jobs and the completions of its batches to, where these name no other.
     webhook: WebhookUrl | None = None
 

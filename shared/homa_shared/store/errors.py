@@ -32,6 +32,10 @@ _REFUSALS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.MovedError, f"the namespace lives on another node of this cluster: set {SETTING} to that node"),
 )
 _NO_TLS = f"it speaks no TLS at this port: use redis:// instead of rediss:// in {SETTING}"
+_NO_CERTIFICATE = (
+    f"start it, or, where it wants a certificate of its clients, name its files as ?ssl_certfile=FILE&ssl_keyfile=FILE "
+    f"in {SETTING}"
+)
 _TLS_FILES = f"check the files that ssl_ca_certs, ssl_certfile and ssl_keyfile name in {SETTING}"
 #: What is wrong with TLS, by words of the failure to connect that it comes as.
 _TLS = {
@@ -85,6 +89,9 @@ def store_error(error: Exception, address: StoreAddress) -> HomaError | None:
         for words, advice in _TLS.items():
             if words in str(error):
                 return _unavailable(address, error, advice)
+        # TLS 1.3 refuses a client behind its handshake, by hanging up.
+        if "ssl_certfile" not in address.options and "closed by server" in str(error):
+            return _unavailable(address, error, _NO_CERTIFICATE)
     for kind, advice in _REFUSALS:
         if isinstance(error, kind):
             return _unavailable(address, error, advice)

@@ -156,6 +156,7 @@ def finish_batch(
     error: Mapping[str, str] | None,
     listed: bool,
     errors: Sequence[Mapping[str, Any]] = (),
+    webhook: str = "",
 ) -> Op[str]:
     """Ends a batch whose lines have all been answered.
 
@@ -163,9 +164,19 @@ def finish_batch(
         output, error: fields of its files; None: it has none.
         listed: whether the files are shown among its tenant's.
         errors: what is wrong with it as a whole.
+        webhook: URL that is told of it; empty for none.
     """
     rows = ["" if row is None else orjson.dumps(dict(row)) for row in (output, error)]
-    args = (batch_id, status, BATCH_KEPT_MS, files_kept_ms, *rows, int(listed), orjson.dumps(errors) if errors else "")
+    args = (
+        batch_id,
+        status,
+        BATCH_KEPT_MS,
+        files_kept_ms,
+        *rows,
+        int(listed),
+        orjson.dumps(errors) if errors else "",
+        webhook,
+    )
     return call(keys, "finish_gateway_batch", args, text)
 
 

@@ -42,7 +42,6 @@ class LostLine:
     status: int
     kind: str
     tenant: str = ""
-    target: str = ""
 
     def outcome(self) -> bytes:
         """As a job's outcome."""
@@ -51,7 +50,7 @@ class LostLine:
 
     def entry(self) -> bytes:
         """Its record's fields."""
-        said = {"ci": self.custom_id, "tn": self.tenant, "tg": self.target}
+        said = {"ci": self.custom_id, "tn": self.tenant}
         return orjson.dumps({name: value for name, value in said.items() if value})
 
 

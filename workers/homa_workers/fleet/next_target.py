@@ -32,7 +32,7 @@ def next_target(
     behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
     for i, option in enumerate(behind):
         hop = book.hop(option.target)
-        why = _lack(book, option.target, claim.target, request, wider=wider)
+        why = _lack(book, option.target, claim.target, claim.tenant, request, wider=wider)
         if why is not None:
             if skipped is not None:
                 skipped.append((option.target, why))
@@ -41,7 +41,7 @@ def next_target(
     return None
 
 
-def _lack(book: FleetBook, target: str, than: str, request: JobRequest, *, wider: bool) -> str | None:
+def _lack(book: FleetBook, target: str, than: str, tenant: str, request: JobRequest, *, wider: bool) -> str | None:
     """Why a job cannot go on to a target; None where it can.
 
     Media and features were looked at when it came; what families of models take may be better known by now.
@@ -54,6 +54,9 @@ def _lack(book: FleetBook, target: str, than: str, request: JobRequest, *, wider
     except HomaError as error:
         # As where the package that brings its kind cannot be loaded.
         return str(error)
+    barred = (book.fleet.region_lack(member, tenant, request.regions) for member in members_of(hop))
+    if why := next(filter(None, barred), None):
+        return why
     if isinstance(hop, Pool):
         return None
     if why := lack(known[0].family, hop.model, request.messages, request.params):

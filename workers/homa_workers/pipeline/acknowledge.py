@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import orjson
+
 from homa_shared.calls.failures import Charge, ProviderError
 from homa_shared.model.json_safe import valid_text
 from homa_shared.store.client import AsyncStore
@@ -16,12 +18,13 @@ from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes import reports
 from homa_workers.outcomes.answer_ends import end_of
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
+from homa_workers.pipeline.answer_filters import dropped_by
 from homa_workers.pipeline.costs import all_spent, last_price, least_price
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.group_commit import GroupCommit
 from homa_workers.store_io.media import Media
-from homa_workers.store_io.persist import hand_back, persist, shielded
+from homa_workers.store_io.persist import hand_back, persist, shielded, to_the_end
 from homa_workers.store_io.replay_buffer import Recent
 
 
@@ -70,10 +73,10 @@ class Acknowledger:
             await tell_skipped(self._store, claim, attempt.skipped)
         match outcome:
             case Succeeded(completion, recalled):
-                if completion.breaks_off and (end := end_of(completion, attempt.params)):
-                    attempt.parameter_notes += (end,)
                 report = self._success(attempt, outcome, nano)
                 answer = self._secrets.hidden_answer(reports.reply_json(attempt, completion, nano, recalled))
+                if attempt.request.rules.filters:
+                    return await self._filtered(attempt, completion.text, answer, report)
                 reply = await self.media.offloaded(claim, answer)
                 return await self._settle(Settlement(key, reply, report.encode()), together=_is_plain(attempt, report))
             case Deferred(error, delay_ms, counts, pause):
@@ -96,8 +99,21 @@ class Acknowledger:
                 await hand_back(self._store, claim, self._log, delay_ms=delay_ms)
                 return None
 
+    async def _filtered(self, attempt: RunningAttempt, text: str, answer: bytes, report: Report) -> ReportResult:
+        """Settles a good reply of a flow's step behind which filters stand, with what they make of its text."""
+        # It is paid for and not stored yet: whoever stops this has to wait.
+        dropped, cancelled = await to_the_end(dropped_by(attempt.request.rules, text))
+        answer = b'{"drop":%b,%b' % (orjson.dumps(dropped), answer[1:]) if dropped else answer
+        reply = await self.media.offloaded(attempt.claim, answer)
+        result = await self._settle(Settlement(attempt.key, reply, report.encode()), together=False)
+        if cancelled is not None:
+            raise cancelled
+        return result
+
     def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
+        if outcome.completion.breaks_off and (end := end_of(outcome.completion, attempt.params)):
+            attempt.parameter_notes += (end,)
         if not outcome.called:
             after_calls, answered = attempt.steps.own > 0, bool(outcome.answered_by)
             report = reports.of_recall(

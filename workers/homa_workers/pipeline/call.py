@@ -22,6 +22,7 @@ from homa_workers.pipeline.reckoning import says_more
 from homa_workers.providers.base import Provider
 from homa_workers.providers.second_request import noted_refusals
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
+from homa_workers.store_io.call_pieces import CallPieces
 from homa_workers.store_io.stream_writer import DeltaWriter
 
 T = TypeVar("T")
@@ -166,7 +167,11 @@ class Caller:
     async def _streamed(self, attempt: RunningAttempt, call: Call) -> Completion:
         # What was streamed for an earlier step is void.
         again = attempt.steps.count > 0
-        deltas = DeltaWriter(self._store, attempt.claim, again=again, hidden=self._secrets.in_pieces())
+        # Calls of tools that the worker runs itself are no part of the answer.
+        told = bool(call.params.get("tools")) and not attempt.request.steps.tools
+        calls = CallPieces(self._secrets.in_pieces) if told else None
+        hidden = self._secrets.in_pieces()
+        deltas = DeltaWriter(self._store, attempt.claim, again=again, hidden=hidden, calls=calls)
         ending = "broken"
         try:
             streaming = self._provider.stream(call, deltas.emit)

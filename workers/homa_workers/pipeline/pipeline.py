@@ -16,6 +16,7 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.request import EMBEDDING, JobRequest, NewerRequest
 from homa_shared.model.errors import HomaError
 from homa_shared.model.records import State
+from homa_shared.model.targets import Target
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import ReportResult
 from homa_workers.attempt import RunningAttempt
@@ -140,6 +141,9 @@ class Pipeline:
             raise Halted(Released(str(error), NOT_HERE_MS)) from error
         except HomaError as error:
             raise refused(f"unreadable request: {error}") from error
+        own = self.book.fleet.tenants.get(attempt.claim.tenant)
+        if attempt.request.regions or (own is not None and own.regions):
+            self._require_region(attempt)
         try:
             if attempt.request.skipped and attempt.claim.attempt == 1:
                 await tell_skipped(self.store, attempt.claim, attempt.request.skipped)
@@ -149,6 +153,13 @@ class Pipeline:
                 await self.departures.in_time(attempt, self.media.complete(attempt))
         except asyncio.CancelledError:
             raise Halted(Released("stopped before its call")) from None
+
+    def _require_region(self, attempt: RunningAttempt) -> None:
+        """Refuses what its pin keeps from this account: the settings may have changed since the job was submitted."""
+        claim = attempt.claim
+        why = self.book.fleet.region_lack(Target.parse(claim.target), claim.tenant, attempt.request.regions)
+        if why is not None:
+            raise refused(f"{claim.target} may not get it: {why}; submit it again, to a target that may")
 
     async def _answer(self, attempt: RunningAttempt) -> Outcome:
         """What the provider made of it, judged."""

@@ -1,4 +1,7 @@
-"""The text of a running job, written to its stream as it arrives: pieces of a few milliseconds are joined into one."""
+"""The text of a running job, and its calls of tools, written to its stream as they arrive.
+
+Pieces of a few milliseconds are joined into one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from homa_shared.calls.reply import Delta
 from homa_shared.model.json_safe import valid_text
@@ -15,6 +19,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Command, Op
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.providers.secrets import HiddenPieces
+from homa_workers.store_io.call_pieces import CallPieces, joined
 
 #: Pieces that arrive within this time of the first are written together, s.
 JOIN_S = 0.005
@@ -25,19 +30,23 @@ FLUSH_S = 1.0
 
 
 class DeltaWriter:
-    """Writes one call's pieces; an earlier attempt's text, or step's, is declared void by `restarted`.
+    """Writes one call's pieces: `t` text, `c` calls of tools as JSON, `e` events.
+
+    An earlier attempt's pieces, or step's, are declared void by `restarted`.
 
     A stream is a view of the answer, not the answer: nothing here waits for the store while text arrives, and where the
     store is away pieces are dropped. Readers make up what they lack from the reply, which arrives whole.
     """
 
-    def __init__(self, store: AsyncStore, claim: Claim, *, again: bool, hidden: HiddenPieces) -> None:
-        self._hidden = hidden
+    def __init__(
+        self, store: AsyncStore, claim: Claim, *, again: bool, hidden: HiddenPieces, calls: CallPieces | None = None
+    ) -> None:
+        self._hidden, self._calls = hidden, calls
         self._store = store
         self._key = store.keys.deltas(claim.id)
         self._attempt = claim.attempt
         self._writer: asyncio.Task[None] | None = None
-        self._entries: list[tuple[str, str]] = []
+        self._entries: list[tuple[str, Any]] = []
         self._seen: list[str] = []
         #: When the first text arrived, on this process's clock (s).
         self.first_s: float | None = None
@@ -57,6 +66,9 @@ class DeltaWriter:
             # Some servers send the halves of an emoji in two pieces.
             self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
             self._write_text(text[: len(text) - len(self._half)])
+        shown = self._calls.shown(delta.tool_call) if delta.tool_call and self._calls and delta.choice == 0 else None
+        if shown is not None:
+            self._add("c", shown)
 
     async def finish(self, event: str) -> None:
         """Writes what is left and how it ended (done or broken), for at most a second.
@@ -66,6 +78,8 @@ class DeltaWriter:
         self._write_text(self._half)
         if held := self._hidden.end():
             self._add("t", held)
+        for piece in self._calls.end() if self._calls is not None else ():
+            self._add("c", piece)
         writer = self._add("e", event)
         try:
             async with asyncio.timeout(FLUSH_S):
@@ -82,7 +96,7 @@ class DeltaWriter:
             if shown := self._hidden.add(valid):
                 self._add("t", shown)
 
-    def _add(self, field: str, value: str) -> asyncio.Task[None]:
+    def _add(self, field: str, value: Any) -> asyncio.Task[None]:
         self._entries.append((field, value))
         if self._writer is None or self._writer.done():
             # The first piece goes at once: the time to the first token is what people feel.
@@ -103,7 +117,12 @@ class DeltaWriter:
             await asyncio.sleep(JOIN_S)
 
 
-def _joined(entries: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _joined(entries: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
     for field, group in groupby(entries, key=itemgetter(0)):
         values = [value for _, value in group]
-        yield from [(field, "".join(values))] if field == "t" else [(field, value) for value in values]
+        if field == "t":
+            yield field, "".join(values)
+        elif field == "c":
+            yield field, joined(values)
+        else:
+            yield from ((field, value) for value in values)

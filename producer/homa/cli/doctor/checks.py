@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.cli.doctor.check import Check
+from homa.cli.doctor.exposure_checks import file_exposure, store_exposure
 from homa.cli.doctor.handler_checks import handler_checks
 from homa.cli.doctor.model_checks import fleets_models, models
 from homa.cli.doctor.orphaned_queues import Stranded
@@ -27,6 +28,7 @@ from homa_shared.settings.changes import diff
 from homa_shared.settings.explain import without_passwords
 from homa_shared.settings.outgoing import check_outgoing
 from homa_shared.store import reads
+from homa_shared.store.address import StoreAddress
 from homa_shared.store.audit import audit
 from homa_shared.store.rights import denied_commands, lack_of_rights
 from homa_shared.store.safety_checks import Level, Verdict, verdicts
@@ -52,11 +54,13 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     yield from _installation()
     yield from _settings(settings)
     yield from _keys(settings)
+    yield from file_exposure(settings, _address(settings))
     yield from sdks(settings)
     yield from _reach(settings)
     try:
         with closing(Context(lambda: settings, safe_only=False, role="doctor").connect()) as store:
             yield Check(Level.OK, "store", str(store.address))
+            yield from store_exposure(store.address)
             yield from map(_from_verdict, verdicts(store.facts()))
             yield _rights(store)
             yield from _drift(settings, store)
@@ -89,6 +93,10 @@ def _settings(settings: Settings) -> Iterator[Check]:
     yield Check(Level.OK, "settings", str(settings.config_file or "from the environment"))
     for warning in settings.warnings:
         yield Check(Level.WARNING, "settings", warning, "correct its name, or remove it")
+
+
+def _address(settings: Settings) -> StoreAddress | None:
+    return None if settings.redis_url is None else StoreAddress.parse(settings.redis_url)
 
 
 def _keys(settings: Settings) -> Iterator[Check]:

@@ -12,19 +12,22 @@ from homa.cli.job_flags import JobFlags
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.RUN)
+#: As homa.files.OutputFormat has them, which takes long to import; a test compares.
+_FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "txt"]
 
 
 @click.command(name="run")
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @_flags("model", "fallbacks")
 @click.option("--prompt", metavar="TEXT|@FILE", help="Template; {{name}} is a field, text or path. Default: {{text}}.")
+@click.option("--flow", metavar="FILE", help="Steps that each input goes through, instead of model and prompt.")
 @_flags("template", "system", "max_tokens", "schema", "temperature", "budget_usd", "tags", "tenant", "lane")
 @_flags("deadline_s", "api")
 @_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @input_options
-@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|-")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="Default: by the file's ending.")
+@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|-")
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: by the file's ending; of a folder, md.")
 @click.option("--resume", is_flag=True, help="Do only what is new, changed, or failed before.")
 @click.option("--changed", is_flag=True, help="With --resume: another prompt or model; do these rows anew.")
 @click.option("--prune", is_flag=True, help="With --resume: drop lines whose input is gone.")
@@ -61,6 +64,11 @@ def command(debug: bool, **options: Any) -> None:
         # Its workers are processes that inherit it.
         os.environ["HOMA_DEBUG"] = "1"
     # Here and not above: `homa run --help` needs none of it.
+    if options["flow"] is not None:
+        from homa.cli.run.flow_run import run_flow
+
+        run_flow(options)
+        return
     from homa.cli.run.dispatch import run_batch
 
     run_batch(**options)

@@ -11,8 +11,9 @@ from typing import Any
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.worker_demand import AUTO, NONE
-from homa.files import OutputFormat, PromptTemplate, output_format
+from homa.files import PromptTemplate, output_format
 from homa.files.writers.earlier_line import FAILED, TRUNCATED
+from homa.files.writers.output_format import FLAT
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
@@ -79,7 +80,7 @@ class RunRequest:
     @property
     def flat(self) -> bool:
         """Whether the results have columns for the rows' fields."""
-        return output_format(self.output, self.form) is not OutputFormat.JSONL
+        return output_format(self.output, self.form) in FLAT
 
     @property
     def batch_name(self) -> str:

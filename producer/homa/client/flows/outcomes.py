@@ -27,13 +27,13 @@ class FlowResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every step has its answer."""
-        return all(isinstance(answer, Reply) for answer in self._each())
+        """Whether every step has its answer, but for those that a filter has left out."""
+        return not self.failures
 
     @property
     def failures(self) -> list[Failure]:
-        """Why answers are lacking."""
-        return [answer for answer in self._each() if isinstance(answer, Failure)]
+        """Why answers are lacking that no filter has left out."""
+        return [answer for answer in self._each() if isinstance(answer, Failure) and answer.kind != "dropped"]
 
     @property
     def reply(self) -> Reply[Any]:
@@ -68,6 +68,8 @@ class StepProgress:
     failed: int = 0
     cancelled: int = 0
     expired: int = 0
+    #: Of a filter or join: answers that go on.
+    passed: int = 0
     #: Items that it is not done for, since a step before it has no answer.
     absent: int = 0
 

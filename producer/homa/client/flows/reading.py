@@ -104,6 +104,9 @@ def job_of(run: str, value: str) -> str:
 def _answer(name: str, value: str, outcome: Answer | None) -> Answer:
     if outcome is not None and not value.startswith("x "):
         return outcome
+    if value.startswith("x dropped ") and outcome is not None:
+        why = f"{name} was not done: a filter has left the answer of {outcome.custom_id} out"
+        return Failure(outcome.job_id, State.CANCELLED, "dropped", why, custom_id=name)
     if isinstance(outcome, Failure) and outcome.custom_id == name:
         return outcome
     if isinstance(outcome, Failure):
@@ -132,7 +135,7 @@ def missing_of(keys: Keys, run: str, shape: Shape, number: int) -> Flow[dict[str
         (parts,) = yield from ask_patiently(reads.items_in(keys, run, source, [str(number)]))
         names = [f"{said['follows'][0]} {number}.{part}" for part in range(parts or 0)]
         told = yield from ask_patiently(reads.nodes(keys, run, names))
-        if lost := [part for part, value in enumerate(told) if value.startswith("x ")]:
+        if lost := [part for part, value in enumerate(told) if value.startswith("x ") and "dropped" not in value]:
             found[step] = lost
     return found
 

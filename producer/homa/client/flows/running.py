@@ -32,6 +32,7 @@ class FlowRunning:
         budget_usd: str | int | float | Decimal | None = None,
         key: str | None = None,
         name: str | None = None,
+        reuse: bool = True,
         tenant: str | None = None,
         tags: Mapping[str, str] | None = None,
         lane: Literal["high", "default", "bulk"] | None = None,
@@ -45,6 +46,8 @@ class FlowRunning:
             key: by which it may be submitted again, with the same inputs, after this process has died: it goes on
                 behind those that are there.
             name: for people; None: the flow's.
+            reuse: take answers that equal steps have had for equal items, in whatever run, for as long as the cache
+                keeps them: where a prompt has changed, what it does not touch is not asked again.
             tenant, tags, lane: of all its jobs, as `submit`; the lane is bulk unless said.
 
         Raises:
@@ -56,7 +59,15 @@ class FlowRunning:
         from homa.client.flows.handle import FlowRun
 
         check_requests(inputs)
-        options = {"budget_usd": budget_usd, "key": key, "name": name, "tenant": tenant, "tags": tags, "lane": lane}
+        options = {
+            "budget_usd": budget_usd,
+            "key": key,
+            "name": name,
+            "reuse": reuse,
+            "tenant": tenant,
+            "tags": tags,
+            "lane": lane,
+        }
         made = _submission(self._submitter, flow, options)
         self._driver.run(made.open())
         try:
@@ -97,6 +108,7 @@ class AsyncFlowRunning:
         budget_usd: str | int | float | Decimal | None = None,
         key: str | None = None,
         name: str | None = None,
+        reuse: bool = True,
         tenant: str | None = None,
         tags: Mapping[str, str] | None = None,
         lane: Literal["high", "default", "bulk"] | None = None,
@@ -106,7 +118,15 @@ class AsyncFlowRunning:
         from homa.client.flows.aio_handle import AsyncFlowRun
 
         check_requests(inputs)
-        options = {"budget_usd": budget_usd, "key": key, "name": name, "tenant": tenant, "tags": tags, "lane": lane}
+        options = {
+            "budget_usd": budget_usd,
+            "key": key,
+            "name": name,
+            "reuse": reuse,
+            "tenant": tenant,
+            "tags": tags,
+            "lane": lane,
+        }
         made = _submission(self._submitter, flow, options)
         await self._driver.run(made.open())
         try:

@@ -11,10 +11,11 @@ from typing import Any
 
 from homa.drivers.effects import Flow as Effects
 from homa.drivers.effects import ask, ask_patiently, patiently
-from homa.flows.checks import check_run_options
+from homa.flows.checks import check_reuse, check_run_options
 from homa.flows.compiling import Compiled, compiled
 from homa.flows.flow import Flow
 from homa.flows.items import Items
+from homa.flows.steps import ASKING
 from homa.submit.option_checks import Dollars, check_fallbacks
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import InvalidRequest, JobCancelled, KeyConflict, StoreFull, StoreUnavailable
@@ -29,7 +30,7 @@ class RunSubmission:
 
     Args:
         flow: what is done.
-        options: `key`, `name`, `budget_usd`, and those of all its jobs: `tenant`, `tags`, `lane`.
+        options: `key`, `name`, `budget_usd`, `reuse`, and those of all its jobs: `tenant`, `tags`, `lane`.
 
     Raises:
         InvalidRequest: an option is wrong, or the flow has no step.
@@ -42,6 +43,7 @@ class RunSubmission:
             raise InvalidRequest(f"flow {flow.name} has no step: expected one at least, such as flow.map(prompt=…)")
         self._submitter, self.flow = submitter, flow
         self._key, self._name, self._shared = check_run_options(options)
+        self._reuse = check_reuse(options.get("reuse", True))
         cap = options.get("budget_usd")
         self._cap = None if cap is None else Dollars()("budget_usd", cap)
         self.id = new_batch_id() if self._key is None else _run_of(self._key, str(self._shared.get("tenant", "")))
@@ -60,11 +62,11 @@ class RunSubmission:
 
     def _open(self) -> Effects[None]:
         for step in self.flow.steps:
-            if step.kind != "source":
+            if step.kind in ASKING:
                 fallbacks = check_fallbacks("fallbacks", step.options.get("fallbacks") or ())
-                self._submitter.expect(str(step.options["model"]), fallbacks)
+                self._submitter.expect(str(step.options["model"]), [*fallbacks, *step.escalate])
         view = yield from self._submitter.view()
-        made = compiled(self.flow, view, self.id, self._shared, self._cap)
+        made = compiled(self.flow, view, self.id, self._shared, self._cap, reuse=self._reuse)
         yield from self._submitter.write_plans(view, made.targets)
         opened = yield from ask_patiently(self._opening(made))
         if opened.digest != made.digest:

@@ -80,10 +80,14 @@ class Places:
     outputs: tuple[Path, ...] = ()
 
     def is_output(self, file: Path) -> bool:
-        return any(_same(file, each) for each in self.outputs)
+        return any(_same(file, each) or _is_within(file, each) for each in self.outputs)
 
 
 NOWHERE = Places()
+
+
+def _is_within(file: Path, folder: Path) -> bool:
+    return folder.is_dir() and file.resolve().is_relative_to(folder.resolve())
 
 
 def _same(one: Path, other: Path) -> bool:

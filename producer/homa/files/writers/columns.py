@@ -72,21 +72,33 @@ class Column:
 class Layout:
     """Which columns a flat results file has, and how a line becomes a record."""
 
-    def __init__(self, inputs: Iterable[str] = (), schema: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Iterable[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        *,
+        kinds: Mapping[str, Kind] | None = None,
+    ) -> None:
         """Lay out the columns.
 
         Args:
             inputs: names of the input's columns, as `columns_of` tells them.
             schema: JSON schema of the reply, as `--schema` gives it; None for plain text.
+            kinds: types of the input's columns; text for those that it does not have.
         """
-        self._inputs = [name for name in inputs if name != "custom_id"]
+        self.inputs = [name for name in inputs if name != "custom_id"]
+        self._schema, self._kinds = schema, kinds or {}
         self._answer = schema_columns(schema) if schema is not None else []
         #: All columns in order, each name once.
         self.columns: tuple[Column, ...] = self._laid_out()
 
+    def with_kinds(self, kinds: Mapping[str, Kind]) -> Layout:
+        """The same columns, with types for the input's."""
+        return Layout(self.inputs, self._schema, kinds=kinds)
+
     def _laid_out(self, without: Container[str] = ()) -> tuple[Column, ...]:
         homa = [Column(f"homa_{name}", kind) for name, kind in HOMA_KINDS.items() if name not in without]
-        inputs = map(Column, self._inputs)
+        inputs = [Column(name, self._kinds.get(name, Kind.TEXT)) for name in self.inputs]
         return _distinct([Column("custom_id"), *inputs, *self._answer, Column("text"), Column("error"), *homa])
 
     @property
@@ -108,15 +120,39 @@ class Layout:
         error = line["error"]
         return [
             line["custom_id"],
-            *(fields.get(name) for name in self._inputs),
+            *(fields.get(name) for name in self.inputs),
             *self._reply(line),
             f"{error['code']}: {error['message']}" if error else None,
             *(line["homa"].get(name) for name in HOMA_KINDS),
         ]
 
+    def line(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The line that a record was made of, as far as the columns hold it, and its input's fields.
+
+        Args:
+            record: by the names of its columns; a column that it lacks is empty.
+        """
+        cells = iter([record.get(column.name) for column in self.columns])
+        custom_id = str(next(cells))
+        fields = {name: next(cells) for name in self.inputs}
+        reply = {column.name: next(cells) for column in self._answer}
+        text, error = next(cells), next(cells)
+        homa = dict(zip(HOMA_KINDS, cells, strict=True))
+        if text is None and not error:
+            text = orjson.dumps({name: value for name, value in reply.items() if value is not None}).decode()
+        code, _, message = str(error).partition(": ")
+        choice = {"index": 0, "message": {"content": text}, "finish_reason": homa["finish_reason"]}
+        return {
+            "id": homa["job"],
+            "custom_id": custom_id,
+            "response": None if error else {"status_code": 200, "request_id": None, "body": {"choices": [choice]}},
+            "error": {"code": code, "message": message} if error else None,
+            "homa": homa,
+        }, fields
+
     def left_out(self, fields: Mapping[str, Any]) -> set[str]:
         """Names of an input's fields for which there is no column."""
-        return fields.keys() - {*self._inputs, "custom_id"}
+        return fields.keys() - {*self.inputs, "custom_id"}
 
     def _reply(self, line: Mapping[str, Any]) -> list[Any]:
         text = message_text(line["response"]["body"]) if not line["error"] else None

@@ -1,4 +1,7 @@
-"""Results as CSV: RFC 4180, UTF-8, lines end in CR LF so that any newline within a cell is quoted."""
+"""Results as CSV: RFC 4180, UTF-8, lines end in CR LF so that any newline within a cell is quoted.
+
+TSV is the same with tabs.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,23 @@ NEWLINE = "\r\n"
 class CsvResults(ResultsWriter):
     """Appends each line as a record; the header first where the file has none."""
 
-    def __init__(self, output: OutputFile, done: Digests, layout: Layout, *, with_header: bool) -> None:
-        super().__init__(done, CsvRecords(layout))
+    def __init__(
+        self, output: OutputFile, done: Digests, layout: Layout, *, with_header: bool, delimiter: str = ","
+    ) -> None:
+        super().__init__(done, CsvRecords(layout, delimiter))
+        self._delimiter = delimiter
         self._output = output
         self._layout = layout
         self._left_out: set[str] = set()
         if with_header:
-            output.append(csv_record(layout.header))
+            output.append(csv_record(layout.header, delimiter))
 
     @property
     def left_out(self) -> frozenset[str]:
         return frozenset(self._left_out)
 
     def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-        self._output.append(csv_record(map(cell_text, self._layout.record(line, fields))))
+        self._output.append(csv_record(map(cell_text, self._layout.record(line, fields)), self._delimiter))
         self._left_out |= self._layout.left_out(fields)
 
     def lines_file(self) -> OutputFile:
@@ -48,10 +54,10 @@ class CsvResults(ResultsWriter):
         self._output.close()
 
 
-def csv_record(cells: Iterable[str]) -> bytes:
+def csv_record(cells: Iterable[str], delimiter: str = ",") -> bytes:
     """One record with its newline."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator=NEWLINE).writerow(cells)
+    csv.writer(buffer, delimiter=delimiter, lineterminator=NEWLINE).writerow(cells)
     return valid_text(buffer.getvalue()).encode()
 
 
@@ -63,20 +69,20 @@ class CsvRecords:
             whatever columns it has.
     """
 
-    def __init__(self, layout: Layout | None = None) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout | None = None, delimiter: str = ",") -> None:
+        self._layout, self._delimiter = layout, delimiter
 
     def scan(self, path: Path) -> Iterator[EarlierLine]:
         """The records of an earlier run, its header first; raises InvalidRequest for a file of other columns."""
-        records = _whole_records(path)
+        records = _whole_records(path, self._delimiter)
         number, header = next(records, (1, None))
         if header is None:
             return
         own = [place for place, name in enumerate(header) if name.endswith("homa_job")]
         if header[0] != "custom_id" or not own or own[-1] < 3 or not any(map(_ends_as_ours, header[own[-1] :])):
             raise no_results(path, number, "is not the header of a results file")
-        columns = _Columns.of(header, own[-1], self._wanted(path, header))
-        yield EarlierLine(None, True, False, csv_record(columns.header))
+        columns = _Columns.of(header, own[-1], self._wanted(path, header), self._delimiter)
+        yield EarlierLine(None, True, False, csv_record(columns.header, self._delimiter))
         for number, record in records:
             if len(record) != len(header):
                 raise no_results(path, number, f"has {len(record)} columns, its header {len(header)}")
@@ -84,11 +90,13 @@ class CsvRecords:
 
     def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
         assert self._layout is not None
-        (record,) = csv.reader(io.StringIO(line.raw.decode(errors="surrogateescape"), newline=""), strict=True)
+        (record,) = csv.reader(
+            io.StringIO(line.raw.decode(errors="surrogateescape"), newline=""), delimiter=self._delimiter, strict=True
+        )
         record[0] = custom_id
         if row:
             *_, record[-2], record[-1] = *record, row, order
-        return csv_record(record)
+        return csv_record(record, self._delimiter)
 
     def _wanted(self, path: Path, header: list[str]) -> list[str]:
         """The columns that the file is to have."""
@@ -113,14 +121,23 @@ class _Columns:
     reason: int | None
     row: int | None
     order: int | None
+    delimiter: str
 
     @classmethod
-    def of(cls, found: list[str], job: int, wanted: list[str]) -> _Columns:
+    def of(cls, found: list[str], job: int, wanted: list[str], delimiter: str) -> _Columns:
         """Args: the file's header, the place of Homa's first column in it, the header that it is to have."""
         own = {name.removeprefix("reply_"): place for place, name in enumerate(found) if place >= job}
         places = [found.index(name) if name in found else None for name in wanted]
         # Homa's columns follow the error's.
-        return cls(wanted, places, job - 1, own.get("homa_finish_reason"), own.get("homa_row"), own.get("homa_order"))
+        return cls(
+            wanted,
+            places,
+            job - 1,
+            own.get("homa_finish_reason"),
+            own.get("homa_row"),
+            own.get("homa_order"),
+            delimiter,
+        )
 
     def line(self, record: list[str]) -> EarlierLine:
         error = record[self.error]
@@ -128,7 +145,7 @@ class _Columns:
             record[0],
             not error,
             not error and self.reason is not None and record[self.reason] in CUT_REASONS,
-            csv_record("" if place is None else record[place] for place in self.places),
+            csv_record(("" if place is None else record[place] for place in self.places), self.delimiter),
             "" if self.row is None else record[self.row],
             "" if self.order is None else record[self.order],
             error.partition(":")[0],
@@ -139,13 +156,13 @@ def _ends_as_ours(name: str) -> bool:
     return name.endswith("homa_latency_ms")
 
 
-def _whole_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _whole_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Records with the line each ends on; the last one only if its newline is there too."""
     bound = csv.field_size_limit(2**31 - 1)  # our own file: replies may be of any length
     last: tuple[int, list[str]] | None = None
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
             for record in reader:
                 if last is not None:
                     yield last

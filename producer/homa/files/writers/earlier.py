@@ -181,6 +181,11 @@ class EarlierLines:
         ):
             yield name, End(state)
 
+    def moved_to(self) -> Iterator[str]:
+        """Ids that lines get instead of their own."""
+        for (name,) in self._db.execute("SELECT new_name FROM lines WHERE fate = 1 AND new_name != ''"):
+            yield name
+
     def close(self) -> None:
         self._db.close()
 

@@ -1,29 +1,22 @@
-"""Results as Parquet: columns with types, in row groups.
-
-A Parquet file cannot be appended to and is nothing until its last byte is written. So a run appends to a journal beside
-it (`out.parquet.journal.jsonl`, the same lines as a JSON Lines file with the input's fields) and makes the Parquet file
-from it when it closes: into a temporary file, a row group at a time, renamed at the end. Killed at any moment, the
-journal has every answer. It is removed when every input has a whole answer; while any is missing, failed or cut, it
-stays, and `--resume` goes on from it.
-"""
+"""Results as Parquet: columns with types, in row groups."""
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from homa.files.digests import Digests
-from homa.files.readers.jsonl import EXACT_BOUND
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Column, Kind, Layout, cell_text
-from homa.files.writers.jsonl import JsonlRecords, JsonlResults, read_line
+from homa.files.writers.journaled import Record, journal_path, records_of, typed
 from homa.files.writers.output_file import OutputFile, rewrite
+from homa.files.writers.resume import no_table
 from homa_shared.model.errors import MissingExtra
 from homa_shared.model.json_safe import valid_text
+from homa_shared.model.money import usd
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -31,11 +24,6 @@ if TYPE_CHECKING:
 #: A row group ends at this many rows or bytes of text, whichever comes first.
 GROUP_ROWS = 10_000
 GROUP_BYTES = 64 * 1024 * 1024
-
-
-def journal_path(path: Path) -> Path:
-    """The journal of a Parquet file."""
-    return path.with_name(path.name + ".journal.jsonl")
 
 
 def check_parquet() -> None:
@@ -51,39 +39,35 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-class ParquetResults(ResultsWriter):
-    """Journals each line; the Parquet file is made at the end."""
+class ParquetTable:
+    """A Parquet file."""
 
-    def __init__(self, journal: JsonlResults, path: Path, layout: Layout) -> None:
-        super().__init__(journal.done, JsonlRecords())
-        self._journal = journal
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._layout = layout
-        self._left_out: set[str] = set()
-        self._closed = False
+        self.name, self.journal = str(path), journal_path(path)
 
-    @property
-    def left_out(self) -> frozenset[str]:
-        return frozenset(self._left_out)
+    def check(self) -> None:
+        check_parquet()
 
-    def lines_file(self) -> OutputFile:
-        return self._journal.lines_file()
+    def exists(self) -> bool:
+        return self._path.exists()
 
-    def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-        self._journal.write(line, fields)
-        self._left_out |= self._layout.left_out(fields)
+    def make(self, layout: Layout) -> bool:
+        rewrite_parquet(self._path, self.journal, layout)
+        return True
 
-    def _close(self, *, finished: bool) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        try:  # under the journal's lock, so that no other run adds to it what would then be lost
-            self._journal.sync()
-            rewrite_parquet(self._path, journal_path(self._path), self._layout)
-            if finished and not self.failed and not self.cut:
-                journal_path(self._path).unlink()
-        finally:
-            self._journal.close()
+    def read(self) -> Iterator[Mapping[str, Any]]:
+        pyarrow = _pyarrow()
+        try:
+            with pyarrow.parquet.ParquetFile(self._path) as file:
+                if not {"custom_id", "homa_job"} <= set(file.schema_arrow.names):
+                    raise no_table(self.name, "has no columns of a results file")
+                for batch in file.iter_batches(1000):
+                    for record in batch.to_pylist():
+                        cost = record.get("homa_cost_usd")
+                        yield {**record, "homa_cost_usd": None if cost is None else usd(int(cost * 10**9))}
+        except pyarrow.ArrowException as error:
+            raise no_table(self.name, f"is not a readable Parquet file ({error!s:.200})") from None
 
 
 class ParquetStream(ResultsWriter):
@@ -122,24 +106,14 @@ class _Forward(io.RawIOBase):
 
 def rewrite_parquet(path: Path, journal: Path, layout: Layout) -> None:
     """Make the Parquet file from its journal, in place of any earlier one, in one step."""
-    with journal.open("rb") as lines:
-        rewrite(path, lambda out: _fill(RowGroups(out, layout), lines)).close()
+    known = typed(layout, journal)
+    rewrite(path, lambda out: _fill(RowGroups(out, known), records_of(journal))).close()
 
 
-def _fill(groups: RowGroups, lines: Iterator[bytes]) -> None:
-    for raw in lines:
-        line = read_line(raw)
-        if line is not None:  # the run's own journal: only a write that failed half-way leaves anything else
-            groups.add(line, _exact(line["input"], raw))
+def _fill(groups: RowGroups, records: Iterator[Record]) -> None:
+    for line, fields in records:
+        groups.add(line, fields)
     groups.close()
-
-
-def _exact(fields: dict[str, Any], raw: bytes) -> dict[str, Any]:
-    """A journal line's input, read anew where it holds a number that a float stands in for."""
-    if not any(type(value) is float and abs(value) >= EXACT_BOUND for value in fields.values()):
-        return fields
-    exact: dict[str, Any] = json.loads(raw)["input"]
-    return exact
 
 
 class RowGroups:

@@ -1,11 +1,10 @@
-"""The results file of a run: which format, a new file or an earlier one that is resumed."""
+"""The results of a run: which format, new ones or earlier ones that are resumed."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,32 +14,19 @@ from homa.files.writers.columns import Layout
 from homa.files.writers.csv import CsvRecords, CsvResults
 from homa.files.writers.earlier import EarlierLines
 from homa.files.writers.earlier_line import Records
+from homa.files.writers.folder import JOURNAL, FolderResults, check_folder, clear
+from homa.files.writers.journaled import JournaledResults, Table, journal_lines
 from homa.files.writers.jsonl import JsonlRecords, JsonlResults
-from homa.files.writers.output_file import OutputFile, create
-from homa.files.writers.parquet import ParquetResults, ParquetStream, check_parquet, journal_path
+from homa.files.writers.output_file import OutputFile, create, rewrite
+from homa.files.writers.output_format import FOLDERS, STDOUT, STREAMED, OutputFormat, output_format
+from homa.files.writers.parquet import ParquetStream, ParquetTable
 from homa.files.writers.resume import resumed, survey
+from homa.files.writers.sqlite import SqliteTable, split_target
+from homa.files.writers.xlsx import XlsxTable
 from homa_shared.model.errors import InvalidRequest
 
-STDOUT = "-"
-
-
-class OutputFormat(StrEnum):
-    """How results are written."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-def output_format(target: str, chosen: str | None = None) -> OutputFormat:
-    """The format chosen, else the one that the file's name ends in, else JSON Lines."""
-    if chosen is not None:
-        try:
-            return OutputFormat(chosen)
-        except ValueError:
-            raise InvalidRequest(f"--format is {chosen!r}: expected {', '.join(OutputFormat)}") from None
-    ending = Path(target).suffix.lower().removeprefix(".")
-    return OutputFormat(ending) if ending in list(OutputFormat) else OutputFormat.JSONL
+_TABLES = frozenset({OutputFormat.XLSX, OutputFormat.PARQUET, OutputFormat.SQLITE})
+_DELIMITERS = {OutputFormat.CSV: ",", OutputFormat.TSV: "\t"}
 
 
 def done(target: str, form: str | None = None) -> Digests:
@@ -49,10 +35,13 @@ def done(target: str, form: str | None = None) -> Digests:
     Raises InvalidRequest for a file that is not a results file.
     """
     chosen = output_format(target, form)
-    path = Path(target).resolve()
-    if chosen is OutputFormat.PARQUET:
-        return survey(journal_path(path), JsonlRecords()).done
-    return survey(path, CsvRecords() if chosen is OutputFormat.CSV else JsonlRecords()).done
+    path = Path(split_target(target)[0]).resolve()
+    if chosen in FOLDERS:
+        path = path / JOURNAL
+    elif chosen in _TABLES:
+        path = _table(chosen, target).journal
+    delimiter = _DELIMITERS.get(chosen)
+    return survey(path, JsonlRecords() if delimiter is None else CsvRecords(delimiter=delimiter)).done
 
 
 def open_output(
@@ -70,40 +59,46 @@ def open_output(
     """Open a results file.
 
     Args:
-        target: a path, or `-` for standard output.
-        form: jsonl, csv or parquet; default by the path's ending.
+        target: a path, `out.sqlite#table`, a folder, or `-` for standard output.
+        form: one of OutputFormat; default by the path's ending.
         resume: keep the answers of an earlier run (`ResultsWriter.done`), take out its failures and its torn end.
         redo_cut: take out answers that were cut, too.
         compare: with `resume`, leave all lines in the file and have them in `ResultsWriter.earlier`, until what becomes
             of each is decided and `ResultsWriter.revise` is called.
         force: write an existing file anew.
-        columns: the input's columns, for CSV and Parquet.
-        schema: JSON schema of the replies, whose fields become columns of CSV and Parquet.
+        columns: the input's columns, for formats that have columns.
+        schema: JSON schema of the replies, whose fields become columns there.
         stdout: where `-` leads; default the process's own.
 
     Raises:
         InvalidRequest: the file exists and neither `resume` nor `force` is given, is not a results file, has other
             columns, is being written by another run, or cannot be written.
-        MissingExtra: Parquet without pyarrow.
+        MissingExtra: what the format needs is not installed.
     """
     if resume and force:
         raise InvalidRequest("--resume and --force are both given: the one keeps an earlier file, the other does not")
     chosen = output_format(target, form)
     columns = list(columns)
     layout = Layout(columns, schema)
-    if chosen is OutputFormat.PARQUET:
-        check_parquet()
+    table = _table(chosen, target) if chosen in _TABLES else None
+    if table is not None:
+        table.check()
     if target == STDOUT:
         _refuse_resume(target, resume)
         return _to_stream(chosen, layout, OutputFile(stdout or sys.stdout.buffer, "standard output", ours=False))
     path = Path(target)
-    if path.is_dir():
-        raise InvalidRequest(f"--output {target} is a directory: expected a file")
-    if path.exists() and not path.is_file():  # /dev/null, a named pipe
+    if path.is_dir() and chosen not in FOLDERS:
+        raise InvalidRequest(f"--output {target} is a directory: expected a file, or --format md, json or txt")
+    if path.exists() and not path.is_file() and not path.is_dir():  # /dev/null, a named pipe
         _refuse_resume(target, resume)
         return _to_stream(chosen, layout, OutputFile(path.open("wb"), target, ours=True))
     how = _Reopening(resume, redo_cut, EarlierLines() if compare and resume else None, force)
-    writer = _to_file(chosen, layout, path.resolve(), how)
+    if table is not None:
+        writer: ResultsWriter = _to_table(table, layout, how)
+    elif chosen in FOLDERS:
+        writer = _to_folder(chosen, path.resolve(), how)
+    else:
+        writer = _to_file(chosen, layout, path.resolve(), how)
     writer.earlier = how.earlier
     return writer
 
@@ -124,23 +119,48 @@ def _refuse_resume(target: str, resume: bool) -> None:
 
 
 def _to_stream(chosen: OutputFormat, layout: Layout, output: OutputFile) -> ResultsWriter:
+    if chosen not in STREAMED:
+        raise InvalidRequest(
+            f"--format {chosen} to a stream: expected --output with a place for it, or another --format"
+        )
     if chosen is OutputFormat.PARQUET:
         return ParquetStream(output, layout)
-    if chosen is OutputFormat.CSV:
-        return CsvResults(output, Digests(), layout, with_header=True)
+    if chosen in _DELIMITERS:
+        return CsvResults(output, Digests(), layout, with_header=True, delimiter=_DELIMITERS[chosen])
     return JsonlResults(output, Digests())
 
 
 def _to_file(chosen: OutputFormat, layout: Layout, path: Path, how: _Reopening) -> ResultsWriter:
+    if chosen not in _DELIMITERS:
+        return JsonlResults(*_file(path, JsonlRecords(), how))
+    delimiter = _DELIMITERS[chosen]
+    output, known = _file(path, CsvRecords(layout, delimiter), how)
+    return CsvResults(output, known, layout, with_header=not path.stat().st_size, delimiter=delimiter)
+
+
+def _to_table(table: Table, layout: Layout, how: _Reopening) -> ResultsWriter:
+    if table.exists() and not (how.resume or how.force):
+        raise InvalidRequest(f"--output {table.name} exists: use --resume to do only what it is missing, or --force")
+    if how.resume and table.exists() and not table.journal.exists():
+        rewrite(table.journal, lambda out: out.writelines(journal_lines(layout, table.read()))).close()
+    journal = JsonlResults(*_file(table.journal, JsonlRecords(), how), keep_fields=True)
+    return JournaledResults(journal, table, layout)
+
+
+def _to_folder(chosen: OutputFormat, folder: Path, how: _Reopening) -> ResultsWriter:
+    check_folder(folder, resume=how.resume, force=how.force)
+    if how.force:
+        clear(folder, chosen)
+    journal = JsonlResults(*_file(folder / JOURNAL, JsonlRecords(), how))
+    return FolderResults(journal, folder, chosen)
+
+
+def _table(chosen: OutputFormat, target: str) -> Table:
+    file, table = split_target(target)
+    path = Path(file).resolve()
     if chosen is OutputFormat.PARQUET:
-        _check_parquet_target(path, resume=how.resume, force=how.force)
-        output, known = _file(journal_path(path), JsonlRecords(), how)
-        return ParquetResults(JsonlResults(output, known, keep_fields=True), path, layout)
-    if chosen is OutputFormat.CSV:
-        output, known = _file(path, CsvRecords(layout), how)
-        return CsvResults(output, known, layout, with_header=not path.stat().st_size)
-    output, known = _file(path, JsonlRecords(), how)
-    return JsonlResults(output, known)
+        return ParquetTable(path)
+    return XlsxTable(path) if chosen is OutputFormat.XLSX else SqliteTable(path, table)
 
 
 def _file(path: Path, records: Records, how: _Reopening) -> tuple[OutputFile, Digests]:
@@ -149,14 +169,3 @@ def _file(path: Path, records: Records, how: _Reopening) -> tuple[OutputFile, Di
     else:
         stream, known = create(path, force=how.force), Digests()
     return OutputFile(stream, str(path), ours=True, path=path), known
-
-
-def _check_parquet_target(path: Path, *, resume: bool, force: bool) -> None:
-    if not path.exists() or force:
-        return
-    if not resume:
-        raise InvalidRequest(f"--output {path} exists: use --resume to do only what it is missing, or --force")
-    if not journal_path(path).exists():
-        raise InvalidRequest(
-            f"--resume: {path} has no journal beside it, so it is finished: use --force to write it anew"
-        )

@@ -102,4 +102,9 @@ def no_results(path: Path, line: int, found: str) -> InvalidRequest:
     )
 
 
-__all__ = ["EarlierLine", "Records", "Survey", "no_results", "resumed", "revised", "survey"]
+def no_table(name: str, found: str) -> InvalidRequest:
+    """The same for a table."""
+    return InvalidRequest(f"--resume: {name} {found}: expected the results of an earlier run; choose another --output")
+
+
+__all__ = ["EarlierLine", "Records", "Survey", "no_results", "no_table", "resumed", "revised", "survey"]

@@ -54,8 +54,18 @@ class Principal:
             shown = ", ".join(sorted(_SEE_ALL))
             raise ApiError(403, f"this key's role is {self.role}: the fleet is shown to {shown}", "role_not_allowed")
 
+    @property
+    def budget_key(self) -> str:
+        """Id of its key, whose budget its jobs spend; empty where that has none."""
+        return self.key.id if self.key is not None and self.key.cap_nano_usd is not None else ""
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it sees the jobs of every tenant."""
+        return self.role in _SEE_ALL
+
     def sees(self, tenant: str) -> bool:
-        return self.role in _SEE_ALL or tenant == self.tenant
+        return self.sees_all or tenant == self.tenant
 
     def require_sight(self, job_id: str, tenant: str | None) -> None:
         """Raises JobNotFound for a job that does not exist, and in the same words for another tenant's."""

@@ -15,6 +15,7 @@ from homa.gateway.answers import event
 from homa.gateway.anthropic.message import calls_of, ending, opening, thinking_of, usage_of
 from homa.gateway.dialect import ANTHROPIC
 from homa.gateway.errors import ApiError
+from homa.gateway.sent_calls import CallPart
 
 
 class MessageEvents:
@@ -24,6 +25,7 @@ class MessageEvents:
         self._message, self._request_id = opening(job_id, model), request_id
         #: Index of the block that is open or comes next.
         self._index, self._is_open, self._has_text = 0, False, False
+        self._told_calls = False
 
     def first(self) -> bytes:
         return _event("message_start", message=self._message)
@@ -34,14 +36,27 @@ class MessageEvents:
             "content_block_delta", index=self._index, delta={"type": "text_delta", "text": str(piece)}
         )
 
+    def call(self, part: CallPart) -> Iterator[bytes]:
+        """A piece of a call of a tool."""
+        self._told_calls = True
+        if part.is_new:
+            if self._is_open:
+                yield self._close()
+            self._is_open = True
+            block = {"type": "tool_use", "id": part.call.id, "name": part.call.name, "input": {}}
+            yield _event("content_block_start", index=self._index, content_block=block)
+        if part.text:
+            delta = {"type": "input_json_delta", "partial_json": part.text}
+            yield _event("content_block_delta", index=self._index, delta=delta)
+
     def rest(self, body: Mapping[str, Any]) -> Iterator[bytes]:
-        """What the text did not tell: thinking, calls of tools, why it ended, and the usage."""
+        """What was not told: thinking, calls of tools, why it ended, and the usage."""
         message = (body.get("choices") or [{}])[0].get("message") or {}
-        if not self._has_text and (refusal := message.get("refusal")):
+        if not (self._has_text or self._told_calls) and (refusal := message.get("refusal")):
             yield self.text(str(refusal))
         if self._is_open:
             yield self._close()
-        for block in (*thinking_of(message), *calls_of(message)):
+        for block in (*thinking_of(message), *(() if self._told_calls else calls_of(message))):
             yield from self._whole(block)
         yield _event("message_delta", delta=ending(body), usage=usage_of(body))
         yield _event("message_stop")

@@ -19,6 +19,7 @@ from homa.gateway.asked_jobs import chat_job
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag
+from homa.gateway.sent_calls import CallPart
 from homa.gateway.waiting import answer_of, cancelling, pieces_of
 from homa.submit.asked import AcceptedJob
 from homa_shared.calls.tokens import estimate_messages
@@ -37,7 +38,9 @@ async def messages(inquiry: Inquiry) -> ASGIApp:
     if stream:
         events = MessageEvents(job.job_id, body["model"], inquiry.request_id)
         headers = {"x-homa-job": job.job_id}
-        return EventStream(_events(inquiry, job, events), headers, cancelling(inquiry, job.job_id))
+        # Thinking, which is known at the end, stands before the calls that it led to.
+        with_calls = not body.get("thinking")
+        return EventStream(_events(inquiry, job, events, with_calls), headers, cancelling(inquiry, job.job_id))
     reply = await answer_of(inquiry, job)
     return JsonAnswer(message_of(answer_body(reply.body), job.job_id, body["model"]), headers=reply_headers(reply))
 
@@ -57,12 +60,17 @@ async def count_tokens(inquiry: Inquiry) -> ASGIApp:
     return JsonAnswer({"input_tokens": tokens})
 
 
-async def _events(inquiry: Inquiry, job: AcceptedJob, events: MessageEvents) -> AsyncGenerator[bytes, None]:
+async def _events(
+    inquiry: Inquiry, job: AcceptedJob, events: MessageEvents, with_calls: bool
+) -> AsyncGenerator[bytes, None]:
     yield events.first()
-    async for item in pieces_of(inquiry, job, cancelling(inquiry, job.job_id)):
+    async for item in pieces_of(inquiry, job, cancelling(inquiry, job.job_id), with_calls=with_calls):
         if isinstance(item, Piece):
             if item:
                 yield events.text(item)
+        elif isinstance(item, CallPart):
+            for event in events.call(item):
+                yield event
         elif isinstance(item, Reply):
             for event in events.rest(answer_body(item.body)):
                 yield event

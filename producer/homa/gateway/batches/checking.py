@@ -11,6 +11,7 @@ import orjson
 from homa.files.digests import Digests
 from homa.gateway.batches.line_format import BadLine, LineFormat, RequestLine
 from homa.gateway.batches.lines import FileLine
+from homa.gateway.request_body import TOO_DEEP, is_too_deep
 from homa_shared.model.json_safe import sound_json
 
 #: Errors that are told; a file with more of them is as wrong.
@@ -29,6 +30,8 @@ def read_line(form: LineFormat, data: bytes) -> RequestLine:
         raise BadLine("invalid_json_line", f"the line is not JSON: {error}") from None
     if not isinstance(line, dict):
         raise BadLine("invalid_json_line", f"the line is {type(line).__name__}: expected a JSON object")
+    if is_too_deep(data, line):
+        raise BadLine("invalid_json_line", f"the line {TOO_DEEP}")
     return form.read(line)
 
 

@@ -18,6 +18,7 @@ from homa.gateway.job_headers import NAMES, job_options
 from homa.submit.option_checks import Dollars
 from homa_shared.model.errors import KeyConflict
 from homa_shared.model.ids import new_batch_id, unique_id
+from homa_shared.model.webhook_urls import checked_webhook
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
 from homa_shared.store.gateway_batches import OVER, Created, GatewayBatch
@@ -27,7 +28,7 @@ from homa_shared.store.reads.batches import BatchView
 from homa_shared.store.transitions import admin
 
 #: Headers that say something of the batch, and nothing of its lines.
-_OF_BATCH = frozenset({"idempotency-key", "x-homa-budget-usd"})
+_OF_BATCH = frozenset({"idempotency-key", "x-homa-budget-usd", "x-homa-webhook"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class BatchRequest:
     headers: Mapping[str, str]
     #: Nano-dollars; None: no budget of its own.
     cap: int | None = None
+    #: URL that is told of its end; empty: the tenant's, if it has one.
+    webhook: str = ""
     name: str = ""
     #: Of the API's own, told back.
     facts: Mapping[str, str] | None = None
@@ -75,8 +78,11 @@ class FileBatches:
             "endpoint": asked.endpoint,
             "name": asked.name,
             "cap": "" if asked.cap is None else str(asked.cap),
-            "headers": orjson.dumps(dict(asked.headers)).decode(),
+            "headers": orjson.dumps(asked.headers).decode(),
+            "gateway_key": principal.budget_key,
             "role": principal.role.value,
+            "key": principal.key_id,
+            "webhook": asked.webhook,
             "models": orjson.dumps(principal.models).decode(),
             "output": f"file-{unique_id()}",
             "error": f"file-{unique_id()}",
@@ -151,6 +157,7 @@ class BatchHeaders:
     key: str
     #: Nano-dollars.
     cap: int | None
+    webhook: str
     #: Headers that each of its lines has.
     of_lines: Mapping[str, str]
 
@@ -164,4 +171,6 @@ def batch_headers(headers: Mapping[str, str]) -> BatchHeaders:
     said = job_options(headers)
     cap = said.get("budget_usd")
     of_lines = {name: headers[name] for name in NAMES if name not in _OF_BATCH and headers.get(name)}
-    return BatchHeaders(str(said.get("key", "")), None if cap is None else Dollars()("budget_usd", cap), of_lines)
+    webhook = checked_webhook("webhook", said["webhook"]) if said.get("webhook") else ""
+    cap_nano = None if cap is None else Dollars()("budget_usd", cap)
+    return BatchHeaders(str(said.get("key", "")), cap_nano, webhook, of_lines)

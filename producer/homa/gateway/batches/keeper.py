@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 
 from homa.drivers.effects import ask
 from homa.gateway.batches.work import BatchWork, Workshop
@@ -17,10 +18,12 @@ from homa_shared.store.gateway_batches import claim_batches, rest_batch
 
 _log = logging.getLogger("homa.gateway")
 
-#: Batches that one gateway works on at once.
-_MOST = 16
-#: A claim holds for so long, ms, and is renewed after a part of it, s.
-_HOLD_MS, _RENEW_S = 10_000, 3.0
+#: Batches that one gateway works on at once; others have their turn when one of them waits, or has had its own, s.
+_MOST, _TURN_S = 16, 3.0
+#: Batches whose place in their files is remembered between two turns.
+_REMEMBERED = 64
+#: A claim holds for longer than a turn and its longest step, ms.
+_HOLD_MS = 10_000
 #: Between two looks for work, s; and after a step that went wrong, s.
 _LOOK_S, _PAUSE_S = 0.25, 1.0
 
@@ -34,6 +37,7 @@ class Keeper:
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
+        self._known: OrderedDict[str, BatchWork] = OrderedDict()
         self._working: dict[str, asyncio.Task[None]] = {}
         self._awake = asyncio.Event()
 
@@ -52,8 +56,13 @@ class Keeper:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for work in self._known.values():
+                await work.aclose()
 
     async def _look(self) -> None:
+        idle = [name for name in self._known if name not in self._working]
+        for name in idle[: max(0, len(self._known) - _REMEMBERED)]:
+            await self._forget(name)
         room = _MOST - len(self._working)
         if room <= 0:
             return
@@ -64,7 +73,7 @@ class Keeper:
             return
         for batch_id in found:
             if batch_id not in self._working:
-                self._working[batch_id] = asyncio.create_task(self._work(batch_id))
+                self._working[batch_id] = asyncio.create_task(self._turn(batch_id))
 
     async def _pause(self) -> None:
         try:
@@ -74,21 +83,21 @@ class Keeper:
             return
         self._awake.clear()
 
-    async def _work(self, batch_id: str) -> None:
-        work, held_s = BatchWork(self._shop, batch_id), time.monotonic()
+    async def _turn(self, batch_id: str) -> None:
+        """Works on a batch until it waits, or others should have their turn."""
+        work, until_s, pause_s = self._work_on(batch_id), time.monotonic() + _TURN_S, 0.0
         try:
-            while True:
-                pause_s = await self._step(work)
-                if pause_s is None:
+            while pause_s == 0.0 and time.monotonic() < until_s:
+                found = await self._step(work)
+                if found is None:
+                    await self._forget(batch_id)
                     return
-                if time.monotonic() - held_s > _RENEW_S:
-                    held_s = time.monotonic()
-                    await self._shop.driver.run(ask(rest_batch(self._shop.keys, batch_id, _HOLD_MS)))
-                await asyncio.sleep(pause_s)
+                pause_s = found
+            await self._shop.driver.run(ask(rest_batch(self._shop.keys, batch_id, int(pause_s * 1000))))
+            asyncio.get_running_loop().call_later(pause_s, self.wake)
         except HomaError as error:
             _log.warning("batch %s waits: %s", batch_id, error)
         finally:
-            await work.aclose()
             del self._working[batch_id]
 
     async def _step(self, work: BatchWork) -> float | None:
@@ -98,5 +107,16 @@ class Keeper:
             _log.warning("batch %s waits: %s", work.id, error)
         except Exception:
             _log.exception("a step of batch %s failed", work.id)
-        await work.aclose()
+        await self._forget(work.id)
         return _PAUSE_S
+
+    def _work_on(self, batch_id: str) -> BatchWork:
+        if batch_id not in self._known:
+            self._known[batch_id] = BatchWork(self._shop, batch_id)
+        self._known.move_to_end(batch_id)
+        return self._known[batch_id]
+
+    async def _forget(self, batch_id: str) -> None:
+        """Leaves the file of a batch alone."""
+        if (work := self._known.pop(batch_id, None)) is not None:
+            await work.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,22 +13,26 @@ from homa.gateway.access.principal import Principal
 from homa.gateway.batches.checking import read_line
 from homa.gateway.batches.line_format import BadLine, LineFormat, LineRequest, RequestLine
 from homa.gateway.batches.lines import FileLine
-from homa.gateway.errors import ApiError, of_error
+from homa.gateway.errors import ApiError, internal, of_error
 from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
+from homa.submit.key_rates import on_budget_of
 from homa.submit.messages import build_messages
 from homa.submit.option_checks import check_metadata
 from homa.submit.options import check_options, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import Submitter
 from homa.submit.template import Template
+from homa.submit.traced import traced_entry
 from homa.submit.uploads import Uploads
 from homa_shared.calls.request import to_json
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import batch_job_id
 from homa_shared.store.gateway_lines import LostLine, Moved, promote_lines
 from homa_shared.store.transitions.submit import Common, Entry
+
+_log = logging.getLogger("homa.gateway")
 
 #: A chunk has at most so many lines, or bytes: its script then blocks the store for some ms.
 CHUNK_LINES, CHUNK_BYTES = 100, 1_000_000
@@ -81,15 +86,18 @@ class Promoter:
                 yield from self._put(number, read, groups, targets, uploads)
             except (HomaError, ApiError) as error:
                 lost.append(self._lost(number, read.custom_id, error))
+            except Exception:
+                # A defect that one line meets is told as its failure; the others go on.
+                _log.exception("line %d of batch %s cannot be sent", number, self._batch_id)
+                lost.append(self._line_of(number, read.custom_id, internal()))
         assert self._view is not None or not groups
         self._prefixes.mark()
         if self._view is not None:
             yield from self._submitter.write_plans(self._view, sorted(targets))
         yield from uploads.send(keys)
         to, offset = start + len(lines), lines[-1].end
-        op = promote_lines(
-            keys, self._batch_id, start=start, to=to, offset=offset, groups=list(groups.values()), lost=lost
-        )
+        jobs = [(on_budget_of(self._principal.key, common), entries) for common, entries in groups.values()]
+        op = promote_lines(keys, self._batch_id, start=start, to=to, offset=offset, groups=jobs, lost=lost)
         return (yield from ask_patiently(op))
 
     def _read(self, number: int, line: FileLine) -> RequestLine | LostLine:
@@ -121,7 +129,8 @@ class Promoter:
         targets.update(template.targets)
         common = template.common_for(prepared)
         _, entries = groups.setdefault(id(common), (common, []))
-        entries.append(entry)
+        traces = self._submitter.traces
+        entries.append(entry if traces is None else traced_entry(traces, common, entry))
         if template.caches:
             self._prefixes.note(template, prepared, entries)
 
@@ -141,8 +150,11 @@ class Promoter:
         told = error if isinstance(error, ApiError) else of_error(error)
         if told.status >= 500:  # the store is away, or there is a defect: not the line's fault
             raise error
+        return self._line_of(number, custom_id, told)
+
+    def _line_of(self, number: int, custom_id: str, error: ApiError) -> LostLine:
         job_id = batch_job_id(self._batch_id, number)
-        return LostLine(job_id, custom_id, told.message, told.status, told.code, self._principal.tenant)
+        return LostLine(job_id, custom_id, error.message, error.status, error.code, self._principal.tenant)
 
 
 def _prepared(asked: LineRequest) -> Prepared:

@@ -27,7 +27,7 @@ from homa.submit.submitter import Submitter
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
 from homa_shared.store.gateway_batches import OVER, GatewayBatch, Status
-from homa_shared.store.gateway_keys import Role
+from homa_shared.store.gateway_keys import Role, find_key
 from homa_shared.store.gateway_lines import Moved
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read
@@ -84,6 +84,10 @@ class BatchWork:
             return 0.0
         engine = await self._run(reads.batch(self._keys, self.id))
         is_late = batch.now_ms >= batch.expires_ms
+        if batch.status is Status.IN_PROGRESS and engine is not None and engine.cancel and not engine.complete:
+            # By `homa batches cancel`, which knows of no file.
+            await self._run(store.cancel_file_batch(self._keys, self.id))
+            return 0.0
         if batch.status is Status.IN_PROGRESS and not is_late and await self._promote(batch, engine):
             return 0.0
         if await self._write(batch, engine):
@@ -117,6 +121,9 @@ class BatchWork:
             if batch.cursor:  # what there was of it has left the store
                 return False
             facts = {"name": batch.raw["name"], "tenant": batch.tenant, "cap": batch.raw["cap"], "file": batch.input}
+            # Its webhook is told once its files are there.
+            if batch.raw.get("gateway_key"):
+                facts["gateway_key"] = batch.raw["gateway_key"]
             await self._run(admin.open_batch(self._keys, self.id, facts))
         total, cursor = batch.total or 0, batch.cursor
         room = self._room(batch)
@@ -125,7 +132,7 @@ class BatchWork:
             if wanted <= 0 or wanted < min(CHUNK_LINES, _window(batch) // 4, total - cursor):
                 return cursor > batch.cursor
             lines = await self._next(batch, cursor, wanted)
-            moved = await self._shop.driver.run(self._promoter_of(batch).promote(cursor, lines))
+            moved = await self._shop.driver.run((await self._promoter_of(batch)).promote(cursor, lines))
             if moved is not Moved.OK:
                 self._at = -1
                 return moved is Moved.STALE or cursor > batch.cursor
@@ -197,10 +204,12 @@ class BatchWork:
             # No gateway lived for as long as the store keeps what jobs came to.
             message = f"{batch.total - batch.answered} answers left the store before they were written to the file"
             status, errors = Status.FAILED, [{"code": "results_expired", "line": None, "message": message}]
-        await self._run(self._finish(batch, status, errors))
+        tenants = (await self._shop.driver.run(self._shop.submitter.view())).webhook_of(batch.tenant)
+        url = batch.raw["webhook"] or tenants.get("webhook", "")
+        await self._run(self._finish(batch, status, errors, url))
         return True
 
-    def _finish(self, batch: GatewayBatch, status: Status, errors: list[dict[str, Any]]) -> Op[str]:
+    def _finish(self, batch: GatewayBatch, status: Status, errors: list[dict[str, Any]], url: str) -> Op[str]:
         rows = {
             name: {"filename": f"batch_{self.id}_{name}.jsonl", "purpose": "batch_output", "bytes": str(size)}
             for name in ("output", "error")
@@ -215,6 +224,7 @@ class BatchWork:
             error=rows.get("error"),
             listed=self._form(batch).has_error_file,
             errors=errors,
+            webhook=url,
         )
 
     def _form(self, batch: GatewayBatch) -> LineFormat:
@@ -223,9 +233,12 @@ class BatchWork:
     def _writer(self, batch: GatewayBatch) -> ResultWriter:
         return ResultWriter(self._keys, self._shop.driver, self._shop.files, self._form(batch))
 
-    def _promoter_of(self, batch: GatewayBatch) -> Promoter:
+    async def _promoter_of(self, batch: GatewayBatch) -> Promoter:
         if self._promoter is None:
-            principal = Principal(Role(batch.raw["role"]), batch.tenant, tuple(batch.said("models") or ()))
+            # A key that was revoked meanwhile goes on for what it asked for; its budget holds.
+            key_id = batch.raw["key"]
+            key = (await self._run(find_key(self._keys, key_id))).key if key_id else None
+            principal = Principal(Role(batch.raw["role"]), batch.tenant, tuple(batch.said("models") or ()), key_id, key)
             cap = int(batch.raw["cap"]) if batch.raw["cap"] else None
             headers = batch.said("headers") or {}
             self._promoter = Promoter(self._shop.submitter, self.id, self._form(batch), principal, headers, cap)

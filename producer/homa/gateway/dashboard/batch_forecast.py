@@ -121,5 +121,7 @@ async def _course(visit: Visit, view: BatchView, now_ms: int) -> list[tuple[int,
     )
     commands = [("HGET", keys.job(job_id), short("ended_ms")) for job_id in found]
     times = await visit.ask(read(commands, lambda replies: [int(at) if at else None for at in replies]))
-    course = [(at, place + 1) for at, place in zip(times, places, strict=True) if at is not None]
-    return [(view.created_ms, 0), *course, (view.completed_ms or now_ms, ended)]
+    # A batch that is read from its file as the queue drains keeps the latest of them only.
+    gone = max(0, view.ended - ended)
+    course = [(at, gone + place + 1) for at, place in zip(times, places, strict=True) if at is not None]
+    return [(view.created_ms, 0), *course, (view.completed_ms or now_ms, gone + ended)]

@@ -53,7 +53,7 @@ class CauseRow:
 
     @property
     def button(self) -> str:
-        return f"Retry {self.cause.replace('_', ' ')}…" if self.count > 1 else "Retry it…"
+        return f"Retry these {self.count:,}…" if self.count > 1 else "Retry it…"
 
 
 def cause_rows(found: Iterable[FailureRow]) -> list[CauseRow]:

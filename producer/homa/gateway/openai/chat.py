@@ -15,6 +15,7 @@ from homa.gateway.endpoint import Inquiry
 from homa.gateway.openai.chunks import Chunks
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag, optional_object
+from homa.gateway.sent_calls import CallPart
 from homa.gateway.waiting import answer_of, cancelling, pieces_of
 from homa.submit.asked import AcceptedJob
 
@@ -44,6 +45,8 @@ async def _events(inquiry: Inquiry, job: AcceptedJob, chunks: Chunks) -> AsyncGe
         if isinstance(item, Piece):
             if item:
                 yield chunks.text(item)
+        elif isinstance(item, CallPart):
+            yield chunks.call(item)
         elif isinstance(item, Reply):
             for chunk in chunks.rest(item.body):
                 yield chunk

@@ -11,6 +11,7 @@ import orjson
 from homa.gateway.answers import event
 from homa.gateway.dialect import OPENAI
 from homa.gateway.errors import ApiError
+from homa.gateway.sent_calls import TEXTS, CallPart
 
 #: Fields of a message that are no deltas: its text has been streamed, and its role told.
 _TOLD = frozenset({"role", "content", "tool_calls", "response_items"})
@@ -27,6 +28,7 @@ class Chunks:
 
     def __init__(self, job_id: str, model: str, *, with_usage: bool) -> None:
         self._with_usage = with_usage
+        self._told_calls = False
         self._base: dict[str, Any] = {
             "id": f"chatcmpl-{job_id}",
             "object": "chat.completion.chunk",
@@ -47,13 +49,24 @@ class Chunks:
         """A piece of the first choice's text."""
         return b"%b%b%b" % (self._before, orjson.dumps(str(piece)), self._after)
 
+    def call(self, part: CallPart) -> bytes:
+        """A piece of a call of a tool."""
+        self._told_calls = True
+        call = part.call
+        said: dict[str, Any] = {"index": call.index}
+        if part.is_new:
+            said |= {"id": call.id, "type": call.kind}
+        named = {"name": call.name} if part.is_new else {}
+        said[call.kind] = {**named, TEXTS[call.kind]: part.text}
+        return self._chunk(_choice(0, {"tool_calls": [said]}))
+
     def rest(self, body: Mapping[str, Any]) -> Iterator[bytes]:
-        """What the text did not tell: tool calls, further choices, why each ended, and the usage."""
+        """What was not told: tool calls, further choices, why each ended, and the usage."""
         if body.get("service_tier"):
             self._base["service_tier"] = body["service_tier"]
         for choice in body.get("choices") or ():
             index, message = int(choice.get("index") or 0), choice.get("message") or {}
-            for delta in _deltas(message, with_text=index > 0):
+            for delta in _deltas(message, with_text=index > 0, with_calls=index > 0 or not self._told_calls):
                 yield self._chunk(_choice(index, delta))
             logprobs = choice.get("logprobs")
             ended = _choice(index, {}, str(choice.get("finish_reason") or "stop"))
@@ -73,11 +86,11 @@ def _choice(index: int, delta: Mapping[str, Any], finish_reason: str | None = No
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 
 
-def _deltas(message: Mapping[str, Any], *, with_text: bool) -> Iterator[dict[str, Any]]:
+def _deltas(message: Mapping[str, Any], *, with_text: bool, with_calls: bool) -> Iterator[dict[str, Any]]:
     if with_text:
         yield {"role": "assistant", "content": message.get("content")}
     others = {name: value for name, value in message.items() if name not in _TOLD and value}
     if others:
         yield others
-    for index, call in enumerate(message.get("tool_calls") or ()):
+    for index, call in enumerate(message.get("tool_calls") or ()) if with_calls else ():
         yield {"tool_calls": [{"index": index, **call}]}

@@ -1,6 +1,6 @@
 """`GET /v1/jobs/{id}/events`: a job's answer as it is written, by server-sent events, from any of them on.
 
-delta      {"text", "attempt"}: a piece of the answer; its id is where to go on from
+delta      {"text", "attempt"}: a piece of the answer; its id is where to go on from; `tool_calls`, where it is of those
 restarted  {"text", "attempt"}: what came before is void, and the answer begins anew with this
 end        {"state", "result"}: the job has ended; the result is a line as a results file has it
 error      {"message", "code"}: this cannot go on; the job itself may
@@ -44,7 +44,8 @@ async def _events(inquiry: Inquiry, job_id: str, after: str | None) -> AsyncGene
         async for item in inquiry.jobs.follow(AcceptedJob(job_id, is_new=False), after):
             if isinstance(item, Piece):
                 last = item.id
-                yield event({"text": str(item), "attempt": item.attempt}, item.event or "delta", last)
+                calls = {"tool_calls": item.tool_calls} if item.tool_calls else {}
+                yield event({"text": str(item), "attempt": item.attempt, **calls}, item.event or "delta", last)
             else:
                 yield _end(item, last)
     except JobEnded:

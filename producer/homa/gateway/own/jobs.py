@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.types import ASGIApp
 
+from homa.client.management.job_listing import JobFilter, listing
+from homa.client.management.retries import Retrier
 from homa.client.result_documents import answered, unanswered
 from homa.client.results import Failure, Reply
 from homa.files.result_line import result_line
@@ -14,35 +15,24 @@ from homa.gateway.answers import JsonAnswer
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.job_headers import job_options
+from homa.gateway.own.documents import document_of
+from homa.gateway.own.options import own_options
+from homa.gateway.own.query import Query
 from homa.submit.asked import ask_for
-from homa.submit.attachments import refuse_own_files
-from homa.submit.job_options import known_names
-from homa.submit.options import spread
-from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.model.errors import JobNotFound
 from homa_shared.model.money import usd
 from homa_shared.model.records import ENDED, Attempt, Job
-from homa_shared.store.gateway_keys import Role
 
-#: Options that say whose job it is, or run code of the fleet's: not for a tenant's key.
-_OF_OPERATORS = ("tenant", "run_tools")
-_OPERATORS = frozenset({Role.OPERATOR, Role.ADMIN})
+#: What `GET /v1/jobs` can be asked for.
+_FILTERS = ("state", "batch", "queue", "provider", "tenant", "tag", "template")
 
 
 async def submit(inquiry: Inquiry) -> ASGIApp:
     """Accepts a job, and answers at once."""
-    body, principal = inquiry.body, inquiry.principal
-    principal.require_changes()
-    for name in body:
-        if name not in known_names():
-            raise InvalidRequest(f"{name} is no option of a job: a provider's own go into provider_options")
-        if name in _OF_OPERATORS and principal.role not in _OPERATORS:
-            raise ApiError(403, f"{name} is not for a key of role {principal.role}", "role_not_allowed", name)
-    if isinstance(body.get("provider_options"), Mapping) and body["provider_options"].keys() & set(_OF_OPERATORS):
-        raise InvalidRequest("provider_options has Homa's own options: expected a provider's alone")
-    refuse_own_files(spread(body), "a job")
-    options = {"tenant": principal.tenant or None, **body, **job_options(inquiry.request.headers)}
-    asked = ask_for(options)
-    principal.require_model(asked.options.model, *asked.options.fallbacks)
+    inquiry.principal.require_changes()
+    options = own_options(inquiry.principal, inquiry.body)
+    asked = ask_for(options | job_options(inquiry.request.headers))
+    inquiry.principal.require_model(asked.options.model, *asked.options.fallbacks)
     job = await inquiry.submit(asked)
     headers = {"x-homa-job": job.job_id, "location": f"/v1/jobs/{job.job_id}"}
     return JsonAnswer({"id": job.job_id, "object": "job", "is_new": job.is_new}, 202, headers)
@@ -55,6 +45,32 @@ async def show(inquiry: Inquiry) -> ASGIApp:
     inquiry.principal.require_sight(job_id, view.job.tenant if view else None)
     assert view is not None
     return JsonAnswer(await job_document(inquiry, view.job, view.attempts))
+
+
+async def list_jobs(inquiry: Inquiry) -> ASGIApp:
+    """Jobs that fit all that the query says: live ones first, then the ended, the newest first.
+
+    Query: state, batch, queue, provider, tenant, tag, template, limit.
+    """
+    query = Query(inquiry.request.query_params, (*_FILTERS, "limit"))
+    given = query.texts(*_FILTERS)
+    if not inquiry.principal.sees_all:
+        given["tenant"] = inquiry.principal.tenant
+    wanted, limit = JobFilter(**given), query.whole("limit", 100, most=1000)
+    found = [row async for row in inquiry.jobs.iterate(listing(inquiry.jobs.keys, wanted, limit))]
+    return JsonAnswer({"object": "list", "data": list(map(document_of, found))})
+
+
+async def retry(inquiry: Inquiry) -> ASGIApp:
+    """Retries a job that ended without an answer, as a new one."""
+    inquiry.principal.require_changes()
+    job_id = inquiry.request.path_params["job"]
+    inquiry.principal.require_sight(job_id, await inquiry.jobs.tenant_of(job_id))
+    answer, new_id = await inquiry.jobs.run(Retrier(inquiry.jobs.keys).retry(job_id))
+    if answer not in ("ok", "retried"):
+        raise ApiError(409, f"job {job_id} is not retried: {answer}", "not_retried", job_id=job_id)
+    headers = {"x-homa-job": new_id, "location": f"/v1/jobs/{new_id}"}
+    return JsonAnswer({"id": new_id, "object": "job", "retry_of": job_id, "is_new": answer == "ok"}, 202, headers)
 
 
 async def cancel(inquiry: Inquiry) -> ASGIApp:

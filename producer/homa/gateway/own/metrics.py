@@ -26,6 +26,7 @@ def metrics() -> Handler:
     looked_s = -math.inf
 
     async def answer(inquiry: Inquiry) -> ASGIApp:
+        """The store's metrics in Prometheus' formats; not for a tenant's key."""
         nonlocal found, looked_s
         inquiry.principal.require_fleet()
         async with asking:

@@ -10,7 +10,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, mapping, number, read, text
 
 #: Counts of a step, as flow_nodes.lua names them.
-COUNTS = ("made", "succeeded", "failed", "cancelled", "expired", "absent")
+COUNTS = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,14 @@ def flow(keys: Keys, run: str) -> Op[FlowView | None]:
         return FlowView(run, told.get("name", ""), told.get("definition", ""), told.get("digest", ""), inputs, steps)
 
     return read([("HGETALL", keys.flow(run)), ("HGET", keys.flow_nodes(run), "^ inputs ")], parse)
+
+
+def names(keys: Keys, runs: Sequence[str]) -> Op[list[str | None]]:
+    """Names of flows that batches are runs of; None for a batch that is none."""
+    if not runs:
+        return Op((), lambda _: [])
+    commands = [("HGET", keys.flow(run), "name") for run in runs]
+    return read(commands, lambda replies: [text(value) if value is not None else None for value in replies])
 
 
 def nodes(keys: Keys, run: str, names: Sequence[str]) -> Op[list[str]]:

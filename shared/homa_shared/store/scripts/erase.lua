@@ -75,7 +75,7 @@ if order == 'batches' then
     local id = ARGV[i]
     if redis.call('HGET', K.batch(id), 'tenant') == tenant then
       if ARGV[3] == '1' then
-        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.budget('batch:' .. id))
+        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.budget('batch:' .. id))
         redis.call('ZREM', K.batches(), id)
       else
         redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant')

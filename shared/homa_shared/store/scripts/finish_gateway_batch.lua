@@ -4,7 +4,8 @@
 --
 -- KEYS[1] anchor
 -- ARGV: batch, state that it ends in, ms that it is kept, ms that its files are kept, facts of its output file and of its file
---       of errors as JSON ('' where it has none), 1 where the files are listed, what is wrong with it as a whole as JSON (or '')
+--       of errors as JSON ('' where it has none), 1 where the files are listed, what is wrong with it as a whole as JSON (or ''),
+--       URL that is told of its end (or '')
 -- Returns ok; '' where there is no such batch; unfinished where lines wait for their answers; the state where it has ended.
 local id = ARGV[1]
 local key = K.gateway_batch(id)
@@ -17,6 +18,11 @@ for i = 5, 6 do
 end
 redis.call('HSET', key, 'status', ARGV[2], ARGV[2] .. '_at', now, 'ended', now)
 if ARGV[8] ~= '' then redis.call('HSET', key, 'errors', ARGV[8]) end
+-- Told of now and not when its last job ended: whoever is told can read its files.
+if ARGV[9] ~= '' and redis.call('HEXISTS', K.batch(id), 'completed') == 1 then
+  redis.call('HSET', K.batch(id), 'webhook', ARGV[9])
+  redis.call('ZADD', K.webhooks_due(), now, 'batch:' .. id)
+end
 redis.call('ZREM', K.gateway_batch_work(), id)
 read_no_more(v[5])
 redis.call('PEXPIRE', key, tonumber(ARGV[3]))

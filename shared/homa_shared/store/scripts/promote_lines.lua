@@ -19,10 +19,10 @@ if batch[2] ~= from then return 'stale' end
 local full = lack_of_room(tonumber(ARGV[5]))
 if full then return full end
 
--- A job that has failed before it waited anywhere.
+-- A job that has failed before it waited anywhere: there is no target and no queue of that name.
 local function fail_at_once(job, outcome, entry)
   local fields = new_record('{}', entry)
-  fields.ba, fields.kd = id, 'j'
+  fields.ba, fields.kd, fields.tg, fields.q, fields.ln = id, 'j', 'none', 'none', 'bulk'
   local flat = {}
   for field, value in pairs(fields) do flat[#flat + 1], flat[#flat + 2] = field, value end
   redis.call('HSET', K.job(job), unpack(flat))

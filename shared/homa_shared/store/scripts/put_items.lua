@@ -8,7 +8,7 @@
 -- Returns ok; gap (items before these are missing); or the state of a run that takes no more items; '' for none.
 -- Cost: O(log N) an item and step.
 local run = ARGV[1]
-local f = load_flow(run)
+local f = Flow.load(run)
 if not f then return '' end
 local sections, at = cjson.decode(ARGV[3]), 3
 
@@ -17,7 +17,7 @@ local function cursor(s) return '^ ' .. s.source .. ' ' .. s.scope end
 local fresh = false
 for _, s in ipairs(sections) do
   s.there = tonumber(redis.call('HGET', K.flow_nodes(run), cursor(s)) or 0)
-  s.sealed = items_in(f, s.source, s.scope)
+  s.sealed = Flow.items_in(f, s.source, s.scope)
   fresh = fresh or s.there < s.from + s.n or (s.seal and not s.sealed)
 end
 if not fresh then return 'ok' end
@@ -40,15 +40,15 @@ for _, s in ipairs(sections) do
     at = at + 1
     if number >= there then
       local path = (s.scope ~= '' and s.scope .. '.' or '') .. int(number)
-      put_item(f, s.source, path, ARGV[at], int(kept))
+      Flow.put_item(f, s.source, path, ARGV[at], int(kept))
     end
   end
   if s.from + s.n > there then
     redis.call('HSET', K.flow_nodes(run), cursor(s), int(s.from + s.n))
     if s.digest then redis.call('HSET', K.flow(run), 'inputs', s.digest) end
   end
-  if s.seal and not items_in(f, s.source, s.scope) then
-    seal_items(f, s.source, s.scope, s.from + s.n)
+  if s.seal and not Flow.items_in(f, s.source, s.scope) then
+    Flow.seal_items(f, s.source, s.scope, s.from + s.n)
     if s.scope == '' then
       f.sealed = true
       redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))

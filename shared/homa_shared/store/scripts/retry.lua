@@ -13,7 +13,7 @@ local r = load_record(old)
 if not r or r.kd == 'm' then return {'unknown', ''} end
 if r.rb then return {'retried', r.rb} end
 -- What depends on it has gone on without it.
-if r.fl then return {'node of a flow', ''} end
+if r.nd then return {'node of a flow', ''} end
 if not ENDED[r.st] or r.st == 'succeeded' then return {r.st, ''} end
 -- Without what the field said (a budget of its own, a deadline) it would not be the same job.
 if r.damage then return {'damaged', ''} end

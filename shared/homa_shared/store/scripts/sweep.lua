@@ -218,10 +218,10 @@ end
 
 -- How often what is old is trimmed.
 local TRIM_EACH_MS = 60000
--- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
-local LINES, NEARLY = 10000, 9000
 
 if math.abs(now - (beat[4] or 0)) > TRIM_EACH_MS then
+  -- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
+  local LINES, NEARLY = 10000, 9000
   local results, ledger = retention('results'), kept_setting('keep.ledger') or C.LEDGER_KEPT_MS
   keep_open_records()
   trim(K.ended(), now - results)

@@ -23,5 +23,9 @@ def takes_steps(request: JobRequest) -> bool:
     """Whether a request may take more than one call."""
     rules = request.steps
     return bool(
-        request.kind == EMBEDDING or rules.tools or rules.on_cut != "keep" or schema_of(request.params) is not None
+        request.kind == EMBEDDING
+        or rules.tools
+        or rules.on_cut != "keep"
+        or schema_of(request.params) is not None
+        or request.rules.rule is not None
     )

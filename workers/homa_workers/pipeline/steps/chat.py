@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.answer_messages import answer_message, plain_message
+from homa_shared.calls.flow_rules import narrowed
 from homa_shared.calls.json_schema import AnswerSchema, answer_schema
 from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.errors import InvalidRequest
@@ -25,6 +26,7 @@ from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
+from homa_workers.pipeline.steps.escalation import escalated
 from homa_workers.pipeline.steps.journal import StepJournal
 from homa_workers.store_io.persist import to_the_end
 from homa_workers.tools.toolbox import FAILED, Toolbox, failure
@@ -59,6 +61,8 @@ class Chat:
         self._called_off = False
         #: Answers so far that were cut at their output cap, over all attempts.
         self._cut = 0
+        #: What is asked of its answer beside a schema.
+        self._asked = request.rules
         self._schema = self._read_schema()
         #: Calls of tools and their results, where they are to be kept with the reply.
         self._kept: list[Message] | None = [] if request.turn else None
@@ -108,7 +112,9 @@ class Chat:
             return True
         if self._invalid >= self._rules.content_retries:
             text = f"the answer does not fit its schema after {self._invalid + 1} tries: {wrong}"
-            raise ended(Unfit("malformed", text, completion))
+            raise escalated(self._journal.book, self._journal.attempt, text, completion) or ended(
+                Unfit("malformed", text, completion)
+            )
         self._invalid += 1
         await self._record(completion, "invalid", [message, structured.correction(wrong)])
         if self._called_off:
@@ -159,8 +165,10 @@ class Chat:
                     await self._run_tools(number, state["messages"][0]["tool_calls"])
                 case "cut":
                     self._cut += 1
-                case _:
+                case _ if own or not self._asked.escalation:
                     self._invalid += 1
+                case _:
+                    pass
         for _ in range(self._cut):
             self._params = self._more_room() or self._params
 
@@ -228,9 +236,9 @@ class Chat:
     # -- schema -----------------------------------------------------------------------------------------------------
 
     def _read_schema(self) -> AnswerSchema | None:
-        schema = structured.schema_of(self._params)
+        schema, rule = structured.schema_of(self._params), self._asked.rule
         if schema is None:
-            return None
+            return None if rule is None else _ready(rule)
         book = self._journal.book
         if not book.takes_schemas(self._target) or book.capabilities.schema_lack(self._target, schema):
             del self._params["response_format"]
@@ -238,10 +246,7 @@ class Chat:
             self._messages.insert(place, structured.instruction(schema))
             self._shared = self._shared and self._shared.after_insertion(place)
             self._grown = True
-        try:
-            return answer_schema(schema)
-        except InvalidRequest as error:
-            raise refused(str(error)) from error
+        return _ready(schema if rule is None else narrowed(schema, rule))
 
     async def _violation(self, completion: Completion) -> str | None:
         """What is wrong with an answer; None where it fits.
@@ -269,6 +274,13 @@ class Chat:
         if self._journal.number or self._grown:
             return need_of_call(self._journal.book, self._journal.attempt.claim, call)
         return reckoned(self._journal.book, self._journal.attempt, call, changed)
+
+
+def _ready(schema: Mapping[str, Any]) -> AnswerSchema:
+    try:
+        return answer_schema(schema)
+    except InvalidRequest as error:
+        raise refused(str(error)) from error
 
 
 def _name_of(call: Mapping[str, Any]) -> str:

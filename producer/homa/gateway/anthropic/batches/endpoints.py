@@ -49,6 +49,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
         files_kept_s=_KEPT_S,
         headers=headers.of_lines,
         cap=headers.cap,
+        webhook=headers.webhook,
         key=headers.key,
         facts={"requests": str(len(requests))},
         content=content.digest(),

@@ -95,6 +95,9 @@ async def _held(visit: Visit, view: BatchView, now_ms: int) -> Held | None:
         found = await visit.ask(asked)
         for job in found.jobs:
             why = await visit.ask(reads.why(visit.keys, job.id))
+            # Taken just now: nothing holds it.
+            if why is None or why.state is not State.QUEUED:
+                return None
             return held(job, why, await served_queues(visit), now_ms)
         cursor = found.cursor
     return None

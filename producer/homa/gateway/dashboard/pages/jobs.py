@@ -16,7 +16,7 @@ from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.operation import read, text
 
-_WORD = re.compile(r'(\w+):("[^"]*"|\S+)')
+_WORD = re.compile(r'(?<!\S)(\w{1,10}):("[^"]*"|\S+)')
 
 
 async def jobs(visit: Visit) -> ASGIApp:

@@ -116,6 +116,7 @@ def _asked(inquiry: Inquiry, body: Mapping[str, Any]) -> BatchRequest:
         files_kept_s=MOST_S if kept is None else expiry_s("output_expires_after", kept),
         headers=headers.of_lines,
         cap=headers.cap,
+        webhook=headers.webhook,
         key=headers.key,
         facts=facts,
     )

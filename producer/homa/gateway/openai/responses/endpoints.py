@@ -32,6 +32,7 @@ from homa.gateway.openai.responses.input_items import input_messages
 from homa.gateway.openai.responses.params import chat_params
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag, optional_object
+from homa.gateway.sent_calls import CallPart
 from homa.gateway.waiting import answer_of, cancelling, leave, pieces_of
 from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import InvalidRequest, JobNotFound, ResultTimeout
@@ -133,7 +134,9 @@ async def _events(
             yield event
 
 
-def _told(events: ResponseEvents, item: Piece | Reply[Any] | ApiError) -> Any:
+def _told(events: ResponseEvents, item: Piece | CallPart | Reply[Any] | ApiError) -> Any:
+    if isinstance(item, CallPart):
+        return events.call(item)
     if isinstance(item, Piece):
         return events.text(item) if item else ()
     return events.rest(answer_body(item.body)) if isinstance(item, Reply) else events.error(item)

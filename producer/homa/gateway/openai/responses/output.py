@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from homa_shared.calls.reply import ITEMS
@@ -16,8 +17,13 @@ def output_of(body: Mapping[str, Any], job_id: str) -> list[dict[str, Any]]:
     """All items, in the order in which the model wrote them."""
     message = (body.get("choices") or [{}])[0].get("message") or {}
     if items := message.get(ITEMS):
-        return [_with_own_id(item, job_id) for item in items]
+        calls = count()
+        return [_with_own_id(item, job_id, calls) for item in items]
     return list(_items(message, job_id))
+
+
+def call_id(job_id: str, number: int) -> str:
+    return f"fc_{job_id}_{number}"
 
 
 def usage_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def _items(message: Mapping[str, Any], job_id: str) -> Iterator[dict[str, Any]]:
     if content or not message.get("tool_calls"):
         yield message_item(job_id, content)
     for number, call in enumerate(message.get("tool_calls") or ()):
-        yield _call(call, f"fc_{job_id}_{number}")
+        yield _call(call, call_id(job_id, number))
 
 
 def _call(call: Mapping[str, Any], item_id: str) -> dict[str, Any]:
@@ -65,6 +71,10 @@ def _call(call: Mapping[str, Any], item_id: str) -> dict[str, Any]:
     return {"id": item_id, "call_id": call["id"], "status": "completed", **told}
 
 
-def _with_own_id(item: Mapping[str, Any], job_id: str) -> dict[str, Any]:
-    """A message has the id under which its text is streamed, whatever the provider calls it."""
-    return {**item, "id": message_id(job_id)} if item.get("type") == "message" else dict(item)
+def _with_own_id(item: Mapping[str, Any], job_id: str, calls: Iterator[int]) -> dict[str, Any]:
+    """A message or call has the id under which its text is streamed, whatever the provider calls it."""
+    if item.get("type") == "message":
+        return {**item, "id": message_id(job_id)}
+    if item.get("type") in ("function_call", "custom_tool_call"):
+        return {**item, "id": call_id(job_id, next(calls))}
+    return dict(item)

@@ -62,9 +62,10 @@ local function shared_caps(r)
       caps[#caps + 1] = {name .. period_suffix(rule.period), tonumber(rule.cap), rule.on_exceed, rule.period}
     end
   end
+  local batch_key = nil
   if r.ba then
     -- Runs of a backfill stand under its budget, which is its batch's, and not under their schedule's.
-    local v = redis.call('HMGET', K.batch(r.ba), 'cap', 'run', 'backfill')
+    local v = redis.call('HMGET', K.batch(r.ba), 'cap', 'run', 'backfill', 'gateway_key')
     if v[1] and v[1] ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(v[1]), 'reject', 'total'} end
     -- A batch that is a run itself stands under that of its backfill, or of its schedule, beside its own.
     if v[3] then
@@ -73,10 +74,11 @@ local function shared_caps(r)
     elseif v[2] then
       caps[#caps + 1] = schedule_cap(v[2])
     end
+    batch_key = v[4]
   elseif r.sc then
     caps[#caps + 1] = schedule_cap(r.sc)
   end
-  if r.gk then caps[#caps + 1] = key_cap(r.gk) end
+  if r.gk or batch_key then caps[#caps + 1] = key_cap(r.gk or batch_key) end
   return caps
 end
 

@@ -134,7 +134,7 @@ local function end_job(id, r, state, reply, detail)
   keep_beside(id, r)
   if r.cv then close_turn(id, r, state, text) end
   -- Before its end is counted, so that a run is complete only where nothing came of it.
-  if r.fl then node_ended(id, r, state) end
+  if r.nd then Flow.node_ended(id, r, state) end
   count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
     if state == 'failed' then

@@ -1,5 +1,5 @@
 --! use clock, record, backlog, accept
--- Runs of flows. A node is one step for one item, and a job of the run's batch; its record names it in field fl, `step path`
+-- Runs of flows. A node is one step for one item, and a job of the run's batch; its record names it in field nd, `step path`
 -- or, in the tree of a reduce, `step path~level.place`. An item's path is its number, behind that of the item that it is a
 -- part of: `3.0` is the first part of the fourth input. What ends a job tells its flow in the same script, which counts and
 -- makes the next nodes: each exactly once, since a job ends once.
@@ -7,31 +7,34 @@
 -- The hash flow_nodes has, by field: `node` -> line of its job in the batch, or `x cause` where it has no answer; `+ node` ->
 -- how many of what it waits for have ended; `^ source scope` -> items that are there; `# source scope` -> how many there are,
 -- once no more come.
--- Gives: load_flow(run); node_ended(id, r, state); put_item(f, source, path, item, seconds); seal_items(f, source, scope, n).
+-- Gives: Flow, with load(run); node_ended(id, r, state); put_item(f, source, path, item, kept), ms; seal_items(f, source, scope, n);
+-- items_in(f, source, scope). One table, since a script has few local variables left.
 
--- What an envelope has beside the answer, about, in bytes: answers count without it where tokens are estimated.
-local ENVELOPE = 700
--- Replies that are shorter may only name the job whose reply they are.
-local SHORT = 200
-
-local runs = {}
-local propagate, tree_ended
+local Flow = {
+  -- What an envelope has beside the answer, about, in bytes: answers count without it where tokens are estimated.
+  envelope = 700,
+  -- Replies that are shorter may only name the job whose reply they are.
+  short = 200,
+  -- Names of filters that may stand in front of a reply, bytes.
+  most_drops = 2500,
+  runs = {},
+}
 
 -- A run as scripts need it, nil where the store holds none.
-local function load_flow(run)
-  local f = runs[run]
+function Flow.load(run)
+  local f = Flow.runs[run]
   if f then return f end
   local graph = redis.call('HGET', K.flow(run), 'graph')
   local batch = redis.call('HMGET', K.batch(run), 'state', 'cancel')
   if not graph or not batch[1] then return nil end
   f = {run = run, steps = cjson.decode(graph), sealed = batch[1] ~= 'open', cancelled = batch[2], made = {}, place = nil}
-  runs[run] = f
+  Flow.runs[run] = f
   return f
 end
 
-local function count_of(f, step, what, by) redis.call('HINCRBY', K.flow(f.run), step .. '|' .. what, by or 1) end
+function Flow.count_of(f, step, what, by) redis.call('HINCRBY', K.flow(f.run), step .. '|' .. what, by or 1) end
 
-local function template_of(f, step)
+function Flow.template_of(f, step)
   local t = f.made[step]
   if not t then
     local said = redis.call('HMGET', K.flow(f.run), step .. '|record', step .. '|request')
@@ -42,46 +45,50 @@ local function template_of(f, step)
 end
 
 -- The job whose reply a job has, and the size of that.
-local function reply_of(job)
+function Flow.reply_of(job)
   local size = redis.call('STRLEN', K.reply(job))
-  if size > 0 and size < SHORT then
+  if size > 0 and size < Flow.short then
     local source = string.match(redis.call('GET', K.reply(job)), '^{"cached":"([^"]+)"')
     if source then return source, redis.call('STRLEN', K.reply(source)) end
   end
   return job, size
 end
 
--- What a node is made of, {step, reference}: `@path` an item, else a job; and its size in bytes.
-local function parents_of(f, names, values)
-  local parents, bytes = {}, 0
+-- What a node is made of, {step, reference}: `@path` an item, else a job; its size in bytes; and what tells it from others:
+-- an item by its content, an answer by the job that was paid for it.
+function Flow.parents_of(f, names, values)
+  local parents, bytes, told = {}, 0, {}
   for i, name in ipairs(names) do
     local step, path = string.match(name, '^(%S+) (.*)$')
-    local reference, size
+    local reference, size = '@' .. path, 0
     if f.steps[step].kind == 'source' then
-      reference, size = '@' .. path, redis.call('STRLEN', K.flow_item(f.run, step, path))
+      local item = redis.call('GET', K.flow_item(f.run, step, path)) or ''
+      size, told[i] = #item, step .. ' ' .. redis.sha1hex(item)
     else
-      reference, size = reply_of(f.run .. '-' .. values[i])
+      reference, size = Flow.reply_of(f.run .. '-' .. values[i])
+      told[i] = step .. ' ' .. reference
     end
-    parents[#parents + 1] = {step, reference}
-    bytes = bytes + size
+    parents[i], bytes = {step, reference}, bytes + size
   end
-  return parents, bytes
+  return parents, bytes, table.concat(told, '\n')
 end
 
 -- Makes the job of a node. What its call takes is reckoned from the sizes of the answers that it will be made of.
-local function make_node(f, step, name, names, values, missing)
-  local t = template_of(f, step)
-  local parents, bytes = parents_of(f, names, values)
+function Flow.make_node(f, step, name, names, values, missing)
+  local t = Flow.template_of(f, step)
+  local parents, bytes, told = Flow.parents_of(f, names, values)
   local line = int(redis.call('HINCRBY', K.batch(f.run), 'lines', 1) - 1)
-  local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), fl = name, ci = name}
+  local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), nd = name, ci = name}
   for field, value in pairs(t.record) do fields[field] = value end
-  local tokens = math.ceil(math.max(0, bytes - ENVELOPE * #parents) * (f.steps[step].tokens or 0))
+  local tokens = math.ceil(math.max(0, bytes - Flow.envelope * #parents) * (f.steps[step].tokens or 0))
   local place = {step = step, parents = parents, missing = missing, bytes = bytes}
   if tokens > 0 then
     for _, field in ipairs({'rt', 'ri'}) do fields[field] = int(tonumber(fields[field] or 0) + tokens) end
   end
   if fields.bn then fields.bn = int(tonumber(fields.bn) + math.ceil(bytes * (f.steps[step].nano or 0))) end
   place.bound = fields.bn
+  -- Equal nodes are asked for once, in whatever run: what is equal is not done again where a step or an input has changed.
+  if f.steps[step].key then fields.ck = 'flow:' .. redis.sha1hex(f.steps[step].key .. '\n' .. int(missing) .. '\n' .. told) end
   place.gathers = f.steps[step].kind == 'reduce' or nil
   -- The nodes of an item stand where the item does, so that what was begun is finished before more is begun.
   fields.sq = int(f.place or redis.call('INCR', K.sequence()))
@@ -89,92 +96,127 @@ local function make_node(f, step, name, names, values, missing)
   accept(f.run .. '-' .. line, fields, string.sub(t.request, 1, -2) .. ',"flow":' .. cjson.encode(place) .. '}')
   redis.call('HINCRBY', K.batch(f.run), 'submitted', 1)
   if f.sealed then redis.call('HINCRBY', K.batch(f.run), 'total', 1) end
-  count_of(f, step, 'made')
+  Flow.count_of(f, step, 'made')
 end
 
-local function is_absent(value) return not value or string.sub(value, 1, 2) == 'x ' end
-local function cause_of(value) return value and string.sub(value, 3) or 'gone' end
+function Flow.is_absent(value) return not value or string.sub(value, 1, 2) == 'x ' end
+function Flow.cause_of(value) return value and string.sub(value, 3) or 'gone' end
 
 -- A node that will have no answer, for a cause, which goes on to what depends on it.
-local function absent(f, step, path, cause)
+function Flow.absent(f, step, path, cause)
   redis.call('HSET', K.flow_nodes(f.run), step .. ' ' .. path, 'x ' .. cause)
-  count_of(f, step, 'absent')
-  propagate(f, step, path, cause)
+  Flow.count_of(f, step, 'absent')
+  Flow.propagate(f, step, path, cause)
 end
 
 -- How many nodes level l of the tree over n items has, each of so many of the level below.
-local function nodes_at(n, width, l)
+function Flow.nodes_at(n, width, l)
   for _ = 1, l do n = math.ceil(n / width) end
   return n
 end
 
 -- How many items a scope has; nil while more may come.
-local function items_in(f, source, scope)
+function Flow.items_in(f, source, scope)
   return tonumber(redis.call('HGET', K.flow_nodes(f.run), '# ' .. source .. ' ' .. scope) or nil)
 end
 
-local function tree_name(step, scope, l, g) return step .. ' ' .. scope .. '~' .. int(l) .. '.' .. int(g) end
+function Flow.tree_name(step, scope, l, g) return step .. ' ' .. scope .. '~' .. int(l) .. '.' .. int(g) end
+
+-- Filters that the answer of a node does not pass: its worker has written their names in front of the reply.
+function Flow.dropped_by(f, value)
+  local job = Flow.reply_of(f.run .. '-' .. value)
+  return string.match(redis.call('GETRANGE', K.reply(job), 0, Flow.most_drops), '^{"drop":%[([^%]]*)%]') or ''
+end
+
+-- A step without a job of its own that has an answer: that of the step before.
+function Flow.pass(f, step, path, value)
+  redis.call('HSET', K.flow_nodes(f.run), step .. ' ' .. path, value)
+  Flow.count_of(f, step, 'passed')
+  Flow.propagate(f, step, path, nil)
+end
+
+function Flow.filter(f, step, path, cause)
+  if cause then return Flow.absent(f, step, path, cause) end
+  local value = redis.call('HGET', K.flow_nodes(f.run), f.steps[step].from[1] .. ' ' .. path)
+  if string.find(Flow.dropped_by(f, value), '"' .. step .. '"', 1, true) then
+    return Flow.absent(f, step, path, 'dropped ' .. f.run .. '-' .. value)
+  end
+  Flow.pass(f, step, path, value)
+end
+
+-- The answer of the first of several steps that has one, once all have ended.
+function Flow.join(f, step, path)
+  local s, names = f.steps[step], {}
+  if redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. step .. ' ' .. path, 1) < #s.from then return end
+  for i, from in ipairs(s.from) do names[i] = from .. ' ' .. path end
+  local values = redis.call('HMGET', K.flow_nodes(f.run), unpack(names))
+  local cause = nil
+  for i = 1, #names do
+    if not Flow.is_absent(values[i]) then return Flow.pass(f, step, path, values[i]) end
+    -- One that failed says more than one that was not meant for it.
+    if not cause or string.sub(cause, 1, 8) == 'dropped ' then cause = Flow.cause_of(values[i]) end
+  end
+  Flow.absent(f, step, path, cause)
+end
 
 -- All that node g of level l of a reduce is made of has ended: so many nodes or items of the level below.
-local function open_tree_node(f, step, scope, l, g, n)
-  local s, nodes, own = f.steps[step], K.flow_nodes(f.run), tree_name(step, scope, l, g)
+function Flow.open_tree_node(f, step, scope, l, g, n)
+  local s, nodes, own = f.steps[step], K.flow_nodes(f.run), Flow.tree_name(step, scope, l, g)
   local names, values = {}, {}
   for i = 1, n do
     local child = g * s.width + i - 1
     local path = (scope ~= '' and scope .. '.' or '') .. int(child)
-    names[i] = l > 1 and tree_name(step, scope, l - 1, child) or s.from[1] .. ' ' .. path
+    names[i] = l > 1 and Flow.tree_name(step, scope, l - 1, child) or s.from[1] .. ' ' .. path
   end
-  if l == 1 and f.steps[s.from[1]].kind == 'source' then
-    for i = 1, n do values[i] = '@' end
-  else
-    values = redis.call('HMGET', nodes, unpack(names))
-  end
+  for i = 1, n do values[i] = '@' end
+  if l > 1 or f.steps[s.from[1]].kind ~= 'source' then values = redis.call('HMGET', nodes, unpack(names)) end
   -- One alone is passed on as it is.
   if l > 1 and n == 1 then
     redis.call('HSET', nodes, own, values[1] or 'x gone')
-    return tree_ended(f, step, scope, l, g, is_absent(values[1]) and cause_of(values[1]) or nil)
+    return Flow.tree_ended(f, step, scope, l, g, Flow.is_absent(values[1]) and Flow.cause_of(values[1]) or nil)
   end
   local found, lines, missing, cause = {}, {}, 0, nil
   for i = 1, n do
-    if is_absent(values[i]) then
-      missing, cause = missing + 1, cause or cause_of(values[i])
+    if Flow.is_absent(values[i]) then
+      cause = cause or Flow.cause_of(values[i])
+      if string.sub(values[i] or '', 1, 10) ~= 'x dropped ' then missing = missing + 1 end
     else
       found[#found + 1], lines[#lines + 1] = names[i], values[i]
     end
   end
   if #found == 0 or (missing > 0 and s.on_failure == 'fail') then
     redis.call('HSET', nodes, own, 'x ' .. cause)
-    return tree_ended(f, step, scope, l, g, cause)
+    return Flow.tree_ended(f, step, scope, l, g, cause)
   end
-  make_node(f, step, own, found, lines, missing)
+  Flow.make_node(f, step, own, found, lines, missing)
 end
 
 -- One more of what node g of level l of a reduce is made of has ended.
-local function arrive(f, step, scope, l, child)
+function Flow.arrive(f, step, scope, l, child)
   local s = f.steps[step]
-  local g, n = math.floor(child / s.width), items_in(f, s.over, scope)
-  local wanted = n and math.min(s.width, nodes_at(n, s.width, l - 1) - g * s.width) or s.width
-  if redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. tree_name(step, scope, l, g), 1) == wanted then
-    open_tree_node(f, step, scope, l, g, wanted)
+  local g, n = math.floor(child / s.width), Flow.items_in(f, s.over, scope)
+  local wanted = n and math.min(s.width, Flow.nodes_at(n, s.width, l - 1) - g * s.width) or s.width
+  if redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. Flow.tree_name(step, scope, l, g), 1) == wanted then
+    Flow.open_tree_node(f, step, scope, l, g, wanted)
   end
 end
 
 -- The top of a reduce's tree is the reduce itself.
-local function finish(f, step, scope, l, cause)
-  local value = redis.call('HGET', K.flow_nodes(f.run), tree_name(step, scope, l, 0))
+function Flow.finish(f, step, scope, l, cause)
+  local value = redis.call('HGET', K.flow_nodes(f.run), Flow.tree_name(step, scope, l, 0))
   redis.call('HSET', K.flow_nodes(f.run), step .. ' ' .. scope, value)
-  propagate(f, step, scope, cause)
+  Flow.propagate(f, step, scope, cause)
 end
 
-function tree_ended(f, step, scope, l, g, cause)
+function Flow.tree_ended(f, step, scope, l, g, cause)
   local s = f.steps[step]
-  local n = items_in(f, s.over, scope)
-  if n and nodes_at(n, s.width, l) == 1 then return finish(f, step, scope, l, cause) end
-  arrive(f, step, scope, l + 1, g)
+  local n = Flow.items_in(f, s.over, scope)
+  if n and Flow.nodes_at(n, s.width, l) == 1 then return Flow.finish(f, step, scope, l, cause) end
+  Flow.arrive(f, step, scope, l + 1, g)
 end
 
 -- A node of one item: made once all that it is made of has ended, or without an answer where one of these has none.
-local function open_node(f, step, path)
+function Flow.open_node(f, step, path)
   local s, names, values = f.steps[step], {}, {}
   local name = step .. ' ' .. path
   if #s.from > 1 and redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. name, 1) < #s.from then return end
@@ -182,69 +224,73 @@ local function open_node(f, step, path)
     names[i], values[i] = from .. ' ' .. path, '@'
     if f.steps[from].kind ~= 'source' then
       values[i] = redis.call('HGET', K.flow_nodes(f.run), names[i])
-      if is_absent(values[i]) then return absent(f, step, path, cause_of(values[i])) end
+      if Flow.is_absent(values[i]) then return Flow.absent(f, step, path, Flow.cause_of(values[i])) end
     end
   end
-  make_node(f, step, name, names, values, 0)
+  Flow.make_node(f, step, name, names, values, 0)
 end
 
 -- A step has ended for an item, with an answer or, for a cause, without: what depends on it is counted and made.
-function propagate(f, step, path, cause)
+function Flow.propagate(f, step, path, cause)
   for _, name in ipairs(f.steps[step].to) do
     local s = f.steps[name]
     if s.kind == 'reduce' then
       local scope, number = string.match(path, '^(.-)%.?(%d+)$')
-      arrive(f, name, scope, 1, tonumber(number))
+      Flow.arrive(f, name, scope, 1, tonumber(number))
+    elseif s.kind == 'filter' then
+      Flow.filter(f, name, path, cause)
+    elseif s.kind == 'join' then
+      Flow.join(f, name, path)
     elseif cause and #s.from == 1 then
-      absent(f, name, path, cause)
+      Flow.absent(f, name, path, cause)
     else
-      open_node(f, name, path)
+      Flow.open_node(f, name, path)
     end
   end
 end
 
 -- A cancelled run makes no further nodes.
-local function node_ended(id, r, state)
-  local step, path, l, g = string.match(r.fl, '^(%S+) ([%d.]*)~?(%d*)%.?(%d*)$')
-  local f = step and r.ba and load_flow(r.ba)
+function Flow.node_ended(id, r, state)
+  local step, path, l, g = string.match(r.nd, '^(%S+) ([%d.]*)~?(%d*)%.?(%d*)$')
+  local f = step and r.ba and Flow.load(r.ba)
   if not f or not f.steps[step] then return end
-  count_of(f, step, state)
+  Flow.count_of(f, step, state)
   local cause = nil
   if state ~= 'succeeded' then
     cause = state .. ' ' .. id
-    redis.call('HSET', K.flow_nodes(f.run), r.fl, 'x ' .. cause)
+    redis.call('HSET', K.flow_nodes(f.run), r.nd, 'x ' .. cause)
   end
   if f.cancelled then return end
   f.place = r.sq
-  if l ~= '' then tree_ended(f, step, path, tonumber(l), tonumber(g), cause) else propagate(f, step, path, cause) end
+  if l ~= '' then Flow.tree_ended(f, step, path, tonumber(l), tonumber(g), cause) else Flow.propagate(f, step, path, cause) end
   f.place = nil
 end
 
-local function put_item(f, source, path, item, kept)
+function Flow.put_item(f, source, path, item, kept)
   redis.call('SET', K.flow_item(f.run, source, path), item, 'PX', kept)
   -- Its nodes stand side by side.
   f.place = redis.call('INCR', K.sequence())
-  propagate(f, source, path, nil)
+  Flow.propagate(f, source, path, nil)
   f.place = nil
 end
 
 -- No more items come into a scope. What was counted so far and is complete now, along the right edge of each tree, is made.
-local function seal_items(f, source, scope, n)
+function Flow.seal_items(f, source, scope, n)
   local nodes = K.flow_nodes(f.run)
   redis.call('HSET', nodes, '# ' .. source .. ' ' .. scope, int(n))
   for _, step in ipairs(f.steps[source].closed_by) do
     local width, l, below = f.steps[step].width, 1, n
-    if n == 0 then absent(f, step, scope, 'empty') end
+    if n == 0 then Flow.absent(f, step, scope, 'empty') end
     while n > 0 do
       local here = math.ceil(below / width)
-      local last = tree_name(step, scope, l, here - 1)
+      local last = Flow.tree_name(step, scope, l, here - 1)
       local wanted = below - (here - 1) * width
-      local v = redis.call('HMGET', nodes, last, '+ ' .. last, '+ ' .. tree_name(step, scope, l + 1, 0), step .. ' ' .. scope)
+      local v = redis.call('HMGET', nodes, last, '+ ' .. last, '+ ' .. Flow.tree_name(step, scope, l + 1, 0), step .. ' ' .. scope)
       if not v[1] and tonumber(v[2] or 0) == wanted then
-        open_tree_node(f, step, scope, l, here - 1, wanted)
+        Flow.open_tree_node(f, step, scope, l, here - 1, wanted)
       elseif here == 1 and v[1] and v[3] and not v[4] then
         -- It ended before it was known to be the top.
-        finish(f, step, scope, l, is_absent(v[1]) and cause_of(v[1]) or nil)
+        Flow.finish(f, step, scope, l, Flow.is_absent(v[1]) and Flow.cause_of(v[1]) or nil)
       end
       if here == 1 then break end
       below, l = here, l + 1

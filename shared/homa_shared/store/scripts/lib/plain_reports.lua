@@ -39,7 +39,7 @@ end
 
 -- Steps, cached replies, nodes of flows and messages have their own ways, and so has a reply without a price under a budget.
 local function is_plain(r, attempt, report)
-  return is_running(r, attempt, report.worker) and r.kd ~= 'm' and not (r.ck or r.fl or r.sn or r.sw or r.sx or r.su)
+  return is_running(r, attempt, report.worker) and r.kd ~= 'm' and not (r.ck or r.nd or r.sn or r.sw or r.sx or r.su)
     and (report.nano or not r.bi) and r.ps and r.qs and r.q and r.ln and r.as
 end
 

@@ -1,0 +1,188 @@
+"""`homa flow`: runs of flows listed, shown as text and SVG, cancelled, paused and resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from homa.cli.context import say, session
+from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.output import age, dollars, json_option, number, print_json, print_table, usd_or_null
+
+if TYPE_CHECKING:
+    from homa.client.flows.listing import RunInfo
+    from homa.client.flows.outcomes import FlowProgress, StepProgress
+
+
+@click.group("flow")
+def command() -> None:
+    """List, show, pause, resume or cancel runs of flows."""
+
+
+@command.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most runs to list.")
+@json_option
+def list_(limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    from homa.client.flows.listing import runs
+    from homa_shared.store import reads
+
+    with session() as here:
+        found: list[RunInfo] = list(here.driver.iterate(runs(here.keys, limit)))
+        now_ms = here.store.run(reads.server_time(here.keys))
+    if as_json:
+        print_json({"runs": [_row(run) for run in found]})
+        return
+    print_table(
+        ("RUN", "FLOW", "STATE", "JOBS", "DONE", "FAILED", "COST", "AGE"),
+        (
+            (
+                run.batch.id,
+                run.flow,
+                run.batch.state_words(why=False),
+                number(run.batch.submitted),
+                number(run.batch.succeeded),
+                number(run.batch.ended - run.batch.succeeded) if run.batch.ended > run.batch.succeeded else "",
+                dollars(run.batch.cost_usd),
+                age(run.batch.created_at, now_ms),
+            )
+            for run in found
+        ),
+        right={"JOBS", "DONE", "FAILED", "COST", "AGE"},
+        empty="the store holds no run of a flow",
+    )
+
+
+@command.command()
+@click.argument("run", metavar="RUN|FILE")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it there.")
+@json_option
+def show(run: str, svg: Path | None, as_json: bool) -> None:
+    """Show a run by step, or a flow's file, as a graph."""
+    if Path(run).suffix == ".toml":
+        _show_file(Path(run), svg, as_json=as_json)
+        return
+    from homa.client.flows.run_flows import RunFlows
+
+    with session() as here:
+        flows = RunFlows(here.keys, run)
+        view, progress = here.driver.run(flows.view()), here.driver.run(flows.progress())
+    definition = orjson.loads(view.definition)
+    remarks = {"inputs": number(progress.inputs)} | {name: _words(step) for name, step in progress.steps.items()}
+    if as_json:
+        print_json(_document(run, view.name, progress, definition))
+    else:
+        state = "cancelled" if progress.cancelled else progress.state
+        paused = f", paused ({progress.paused})" if progress.paused else ""
+        unresolved = f", up to {dollars(progress.unresolved_usd)} unresolved" if progress.unresolved_nano_usd else ""
+        click.echo(f"{view.name}  {run}: {state}{paused}, {dollars(progress.cost_usd)}{unresolved}")
+    _draw(definition, remarks, svg, as_text=not as_json)
+
+
+@command.command()
+@click.argument("run")
+def cancel(run: str) -> None:
+    """End what has not ended; calls in flight are called off."""
+    _change(run, "cancel")
+    say(f"run {run} is cancelled")
+
+
+@command.command()
+@click.argument("run")
+def pause(run: str) -> None:
+    """Begin no further call; those in flight finish."""
+    _change(run, "pause")
+    say(f"run {run} is paused: go on with `homa flow resume {run}`")
+
+
+@command.command()
+@click.argument("run")
+def resume(run: str) -> None:
+    """Go on with a run that is paused, or that an interrupted command has left."""
+    progress = _change(run, "resume")
+    if progress.state == "open":
+        say(
+            f"run {run} still takes inputs, {number(progress.inputs)} so far: the command that began it goes on "
+            "behind them when it is given again"
+        )
+        raise Stopped(SOME_FAILED)
+    say(f"run {run} goes on")
+
+
+def _change(run: str, order: str) -> FlowProgress:
+    from homa.client.flows.run_flows import RunFlows
+
+    with session() as here:
+        flows = RunFlows(here.keys, run)
+        here.driver.run(flows.view())
+        orders = {"cancel": flows.batch.cancel, "resume": flows.batch.resume}
+        here.driver.run(flows.batch.pause("homa flow pause") if order == "pause" else orders[order]())
+        return here.driver.run(flows.progress())
+
+
+def _show_file(path: Path, svg: Path | None, *, as_json: bool) -> None:
+    from homa.flows.compiling import definition_of
+    from homa.flows.toml import read_flow
+
+    definition = orjson.loads(definition_of(read_flow(path)))
+    if as_json:
+        print_json(definition)
+    else:
+        click.echo(f"{definition['name']}  {path}")
+    _draw(definition, {}, svg, as_text=not as_json)
+
+
+def _draw(definition: dict[str, Any], remarks: dict[str, str], svg: Path | None, *, as_text: bool) -> None:
+    from homa.flows.drawing import as_svg
+    from homa.flows.drawing import as_text as drawn
+
+    steps = {step["name"]: step for step in definition["steps"]}
+    if as_text:
+        for line in drawn(steps, remarks):
+            click.echo(line)
+    if svg is not None:
+        svg.write_text(as_svg(steps, remarks), encoding="utf-8")
+        say(f"drawn to {svg}")
+
+
+def _words(step: StepProgress) -> str:
+    if step.passed and not step.made:
+        return f"{number(step.passed)} passed" + (f", {number(step.absent)} not" if step.absent else "")
+    said = f"{number(step.succeeded)} of {number(step.made)} done"
+    lost = step.failed + step.cancelled + step.expired
+    lost_words = f", {number(lost)} failed" if lost else ""
+    return said + lost_words + (f", {number(step.absent)} not done" if step.absent else "")
+
+
+def _row(run: RunInfo) -> dict[str, Any]:
+    batch = run.batch
+    return {
+        "run": batch.id,
+        "flow": run.flow,
+        "state": batch.state,
+        "jobs": batch.submitted,
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "cancelled": batch.cancelled,
+        "expired": batch.expired,
+        "cost_usd": usd_or_null(batch.cost_usd),
+    }
+
+
+def _document(run: str, name: str, progress: FlowProgress, definition: dict[str, Any]) -> dict[str, Any]:
+    counts = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
+    return {
+        "run": run,
+        "flow": name,
+        "state": progress.state,
+        "cancelled": progress.cancelled,
+        "paused": progress.paused,
+        "inputs": progress.inputs,
+        "cost_usd": usd_or_null(progress.cost_usd),
+        "unresolved_usd": usd_or_null(progress.unresolved_usd),
+        "steps": {each: {count: getattr(step, count) for count in counts} for each, step in progress.steps.items()},
+        "definition": definition,
+    }

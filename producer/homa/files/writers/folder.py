@@ -1,0 +1,148 @@
+"""Results as a folder of files: an answer each, named by its input, as Markdown, text, or the whole line as JSON.
+
+`docs/a.pdf` becomes `out/docs/a.pdf.md`, an input without an answer `out/docs/a.pdf.error.txt`. Files cannot carry what
+an answer is to: the journal in the folder (`.homa.journal.jsonl`, the lines of a JSON Lines file) has that, and stays.
+A file is put in its place in one step, after its line is in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from homa.files.digests import digest
+from homa.files.result_line import is_good, line_bytes
+from homa.files.writers.base import ResultsWriter
+from homa.files.writers.jsonl import JsonlRecords, JsonlResults, read_line
+from homa.files.writers.output_file import OutputFile
+from homa_shared.calls.reply import message_text
+from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.json_safe import valid_text
+
+JOURNAL = ".homa.journal.jsonl"
+_FAILED = ".error.txt"
+#: Bytes of one name of a path, so that an ending and a temporary one's marks find room in 255.
+_NAME_BYTES = 180
+
+
+class FolderResults(ResultsWriter):
+    """Journals each line, and writes its file.
+
+    Args:
+        form: the files' ending: md, txt or json.
+    """
+
+    def __init__(self, journal: JsonlResults, folder: Path, form: str) -> None:
+        super().__init__(journal.done, JsonlRecords())
+        self._journal, self._folder, self._form = journal, folder, form
+
+    def lines_file(self) -> OutputFile:
+        return self._journal.lines_file()
+
+    def revise(self, order: str) -> None:
+        # Files first: what is missing is written from the journal, at the latest by the next run, and a file of a line
+        # that is no more, or under the id of one that moved, would stay for ever if this run were killed in between.
+        if self.earlier is not None and self.earlier.revised:
+            stay = {name for name, _ in self.earlier.kept()} - set(self.earlier.moved_to())
+            for line in self._lines():
+                if line["custom_id"] not in stay:
+                    self._remove(self._name(line))
+        super().revise(order)
+        for line in self._lines():
+            if not Path(self._folder, self._name(line)).exists():
+                self._put(line)
+
+    def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+        self._journal.write(line, fields)
+        self._put(line)
+
+    def _close(self, *, finished: bool) -> None:
+        self._journal.close()
+
+    def _lines(self) -> Iterator[Mapping[str, Any]]:
+        with Path(self._folder, JOURNAL).open("rb") as lines:
+            yield from (line for line in map(read_line, lines) if line is not None)
+
+    def _name(self, line: Mapping[str, Any]) -> str:
+        good = is_good(line) or self._form == "json"
+        return file_name(line["custom_id"], f".{self._form}") + (f".{self._form}" if good else _FAILED)
+
+    def _put(self, line: Mapping[str, Any]) -> None:
+        path = Path(self._folder, self._name(line))
+        fresh = path.with_name(f".{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(self._content(line))
+            fresh.replace(path)
+        except OSError as error:
+            raise OutputUnwritable(
+                f"cannot write {path}: {error.strerror or error}; fix that and use --resume"
+            ) from error
+
+    def _content(self, line: Mapping[str, Any]) -> bytes:
+        if self._form == "json":
+            return line_bytes(line)
+        if is_good(line):
+            return valid_text(message_text(line["response"]["body"])).encode() + b"\n"
+        return valid_text(f"{line['error']['code']}: {line['error']['message']}\n").encode()
+
+    def _remove(self, name: str) -> None:
+        path = Path(self._folder, name)
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self._folder or not _removed(folder):
+                break
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:  # something is in it
+        return False
+    return True
+
+
+def file_name(custom_id: str, ending: str) -> str:
+    """Where below the folder an input's file is, without its ending; never outside of it, never two of one name."""
+    *folders, last = [_plain(part) for part in custom_id.split("/")]
+    # A folder that is called like a file of another input.
+    folders = [f"{name}_" if name.endswith((ending, _FAILED)) else name for name in folders]
+    name = "/".join([*folders, last])
+    changed = name != custom_id or last.endswith(".error")
+    return f"{name}~{digest(custom_id).hex()[:12]}" if changed else name
+
+
+def _plain(part: str) -> str:
+    name = "".join(each if each.isprintable() and each != "\\" else "_" for each in part)
+    name = f"_{name}" if name.startswith(".") or not name else name
+    return os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
+
+
+def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    """Raises InvalidRequest for a folder that is not to be written to."""
+    if folder.exists() and not folder.is_dir():
+        raise InvalidRequest(f"--output {folder} is a file: expected a folder for --format md, json or txt")
+    journal = Path(folder, JOURNAL)
+    if journal.exists() and not resume and not force:
+        raise InvalidRequest(
+            f"--output {folder} holds results: use --resume to do only what it is missing, or --force to write it anew"
+        )
+    if not journal.exists() and folder.is_dir() and any(folder.iterdir()) and not force:
+        raise InvalidRequest(f"--output {folder} holds other files: expected a new or empty folder, or --force")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"--output {folder} cannot be made: {error.strerror or error}") from None
+
+
+def clear(folder: Path, form: str) -> None:
+    """Removes the files that an earlier run wrote; those of others stay."""
+    if not Path(folder, JOURNAL).exists():
+        return
+    with Path(folder, JOURNAL).open("rb") as lines:
+        for line in map(read_line, lines):
+            if line is not None:
+                for ending in (f".{form}", _FAILED):
+                    Path(folder, file_name(line["custom_id"], f".{form}") + ending).unlink(missing_ok=True)

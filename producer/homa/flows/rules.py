@@ -1,0 +1,53 @@
+"""Rules of answers as applications give them, checked: where they are declared, not where they are paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from homa.submit.option_checks import check_model
+from homa_shared.calls.flow_rules import in_full
+from homa_shared.model.errors import InvalidRequest
+
+#: Most repairs that may be asked for.
+_MOST_REPAIRS = 10
+
+
+def checked_rule(name: str, given: object) -> dict[str, Any]:
+    """A rule as a JSON schema.
+
+    Raises:
+        InvalidRequest: it is none, or refers to a part of itself.
+    """
+    from homa.submit.response_format import check_schema
+
+    if not isinstance(given, Mapping) or not given or not all(isinstance(key, str) for key in given):
+        raise InvalidRequest(f'{name} is {given!r:.80}: expected fields and values, such as {{"kind": "invoice"}}')
+    rule = in_full(given)
+    try:
+        told = orjson.dumps(rule)
+    except TypeError as error:
+        raise InvalidRequest(f"{name} is no JSON: {error}") from error
+    if b'"$ref"' in told:
+        raise InvalidRequest(f"{name} has a $ref: expected a rule that stands by itself")
+    check_schema(rule, name)
+    return rule
+
+
+def checks_of(check: object, repair: object, escalate: str | Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+    """What a step asks of its answers; `options` gets how often an answer is asked for again.
+
+    Raises:
+        InvalidRequest: one of them is wrong.
+    """
+    if repair is not None:
+        if type(repair) is not int or not 0 <= repair <= _MOST_REPAIRS:
+            raise InvalidRequest(f"repair is {repair!r:.80}: expected a whole number from 0 to {_MOST_REPAIRS}")
+        options["content_retries"] = repair
+    models = [escalate] if isinstance(escalate, str) else list(escalate)
+    for model in models:
+        check_model("escalate", model)
+    rule = None if check is None else checked_rule("check", check)
+    return {"rule": rule, "escalate": tuple(models)}

@@ -1,0 +1,71 @@
+"""What is asked of a step's answer once it is there: JSON schemas, in full or in short.
+
+In short a rule names fields and what they are, a value or a schema: `{"kind": "invoice", "total": {"minimum": 9}}` is
+met by an object that has both fields, so. A rule in full has words of JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+#: Words of JSON Schema by which a rule in full is told.
+WORDS = frozenset(
+    {"type", "properties", "required", "const", "enum", "not", "anyOf", "allOf", "oneOf", "if", "items", "pattern"}
+    | {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "additionalProperties", "$defs"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRules:
+    """What a worker asks of the answers of a step."""
+
+    #: What an answer must fit beside its schema; one that does not is repaired, escalated or fails. None: nothing.
+    rule: Mapping[str, Any] | None = None
+    #: Targets at the end of its chain that are for answers which do not fit.
+    escalation: int = 0
+    #: Filter behind it -> the rule of answers that pass.
+    filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def decode(cls, found: Mapping[str, Any]) -> AnswerRules:
+        """What stands in a stored request."""
+        return cls(found.get("rule"), int(found.get("escalation", 0)), found.get("filters") or {})
+
+    def encode(self) -> bytes:
+        """As it stands in a stored request."""
+        said: dict[str, Any] = {} if self.rule is None else {"rule": self.rule}
+        if self.escalation:
+            said["escalation"] = self.escalation
+        return orjson.dumps({**said, "filters": self.filters} if self.filters else said)
+
+    def __bool__(self) -> bool:
+        return self.rule is not None or bool(self.filters)
+
+
+NO_RULES = AnswerRules()
+
+
+def in_full(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule as a JSON schema."""
+    if rule.keys() & WORDS:
+        return dict(rule)
+    fields = {name: dict(value) if isinstance(value, Mapping) else {"const": value} for name, value in rule.items()}
+    return {"type": "object", "required": list(fields), "properties": fields}
+
+
+def narrowed(schema: Mapping[str, Any], rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema that holds where both do."""
+    return {**schema, "allOf": [*schema.get("allOf", ()), rule]}
+
+
+def as_json(answer: str) -> str:
+    """An answer as the JSON that rules are held against: one that is none is a text."""
+    try:
+        orjson.loads(answer)
+    except ValueError:
+        return orjson.dumps(answer).decode()
+    return answer

@@ -1,0 +1,139 @@
+"""`homa run --flow` and `homa flow`: a line an input, in their order; the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import MODEL, Fleet, Invoke, finished, lines, start
+from tests.fixtures.store import eventually
+
+FLOW = f"""
+name = "pages"
+[steps.page]
+map = "pages"
+prompt = "{{{{text}}}}"
+model = "{MODEL}"
+[steps.pages]
+split = "pages"
+[steps.whole]
+reduce = "page"
+prompt = "All of {{{{items}}}}"
+model = "{MODEL}"
+"""
+
+
+@pytest.fixture
+def documents(folder: Path) -> Path:
+    (folder / "flow.toml").write_text(FLOW)
+    (folder / "in").mkdir()
+    for name in "abc":
+        (folder / "in" / f"{name}.txt").write_text(f"Text of {name}")
+    return folder
+
+
+def run_of(said: str) -> str:
+    return said.split("homa: run ")[1].split(" ")[0].rstrip(":")
+
+
+def test_documents_go_through_the_steps(staffed: Fleet, invoke: Invoke, documents: Path) -> None:
+    (documents / "in" / "b2.bin").write_bytes(b"\x7fELF\2\0\0\0")
+    said = invoke(staffed, "run", "in", "--flow", "flow.toml", "-o", "out.jsonl", "--json", "--budget", "1")
+    assert said.exit_code == 1, said.stderr
+    found = lines(documents / "out.jsonl")
+    assert [line["custom_id"] for line in found] == ["in/a.txt", "in/b.txt", "in/b2.bin", "in/c.txt"]
+    answers = [line["response"] and line["response"]["body"]["choices"][0]["message"]["content"] for line in found]
+    assert answers == ["All of Text of a", "All of Text of b", None, "All of Text of c"]
+    assert found[2]["error"]["code"] == "skipped"
+    document = json.loads(said.stdout)
+    assert (document["total"], document["succeeded"], document["failed"]) == (4, 3, 1)
+    run = document["run"]
+    before = staffed.received()
+    again = invoke(staffed, "run", "in", "--flow", "flow.toml", "-o", "out.jsonl")
+    assert run_of(again.stderr) == run
+    assert staffed.received() == before, "nothing was called again"
+    shown = invoke(staffed, "flow", "show", run, "--svg", "flow.svg")
+    assert shown.stdout.splitlines()[0].startswith(f"pages  {run}: complete, $0.000")
+    assert [line.lstrip("└─├│ ") for line in shown.stdout.splitlines()[1:]] == [
+        "inputs  inputs  3",
+        "pages  split",
+        f"page  map, {MODEL}  3 of 3 done",
+        f"whole  reduce of 20, {MODEL}  3 of 3 done",
+    ]
+    assert (documents / "flow.svg").read_text().startswith("<svg")
+    listed = json.loads(invoke(staffed, "flow", "list", "--json").stdout)["runs"]
+    assert [row["flow"] for row in listed if row["run"] == run] == ["pages"]
+    assert "pages" in invoke(staffed, "flow", "list", "--limit", "1").stdout
+    told = json.loads(invoke(staffed, "flow", "show", run, "--json").stdout)
+    assert told["steps"]["whole"]["succeeded"] == 3
+
+
+def test_rows_of_several_results_have_an_answer_a_step(staffed: Fleet, invoke: Invoke, documents: Path) -> None:
+    (documents / "two.toml").write_text(
+        f'[steps.one]\nmap = "inputs"\nprompt = "1 {{{{name}}}}"\nmodel = "{MODEL}"\n'
+        f'[steps.parts]\nsplit = "parts"\n'
+        f'[steps.two]\nmap = "parts"\nprompt = "2 {{{{text}}}}"\nmodel = "{MODEL}"\n'
+    )
+    (documents / "rows.jsonl").write_text('{"id": "r1", "name": "Ann", "parts": ["x", "y"]}\n')
+    said = invoke(staffed, "run", "rows.jsonl", "--flow", "two.toml", "-o", "-")
+    assert said.exit_code == 0, said.stderr
+    (line,) = [json.loads(text) for text in said.stdout.splitlines()]
+    assert line["custom_id"] == "r1"
+    assert line["answers"]["one"]["response"]["body"]["choices"][0]["message"]["content"] == "1 Ann"
+    assert [each["response"]["body"]["choices"][0]["message"]["content"] for each in line["answers"]["two"]] == [
+        "2 x",
+        "2 y",
+    ]
+
+
+def test_an_interrupted_run_is_paused_and_the_same_command_goes_on(staffed: Fleet, documents: Path) -> None:
+    staffed.simulator.configure(latency_ms=1500.0)
+    arguments = ("run", "in", "--flow", "flow.toml", "-o", "out.jsonl")
+    process = start(staffed, *arguments)
+    before = staffed.received()
+    eventually(lambda: staffed.received() > before)
+    process.send_signal(signal.SIGINT)
+    status, _, said = finished(process)
+    assert status == 130
+    assert "is paused: the same command goes on with it" in said
+    staffed.simulator.configure(latency_ms=0.0)
+    status, _, again = finished(start(staffed, *arguments))
+    assert (status, run_of(again)) == (0, run_of(said))
+    assert len(lines(documents / "out.jsonl")) == 3
+
+
+def test_a_run_is_cancelled_paused_and_resumed(staffed: Fleet, invoke: Invoke, documents: Path) -> None:
+    invoke(staffed, "run", "in", "--flow", "flow.toml", "-o", "out.jsonl")
+    run = json.loads(invoke(staffed, "flow", "list", "--json").stdout)["runs"][0]["run"]
+    for verb, words in (("pause", "is paused"), ("resume", "goes on"), ("cancel", "is cancelled")):
+        said = invoke(staffed, "flow", verb, run)
+        assert (said.exit_code, words in said.stderr) == (0, True)
+        unknown = invoke(staffed, "flow", verb, "nowhere")
+        assert (unknown.exit_code, "run nowhere of a flow is not in the store" in unknown.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", MODEL], "--flow with --model: the steps of the flow say it"),
+        (["--prompt", "x"], "--flow with --prompt: the steps of the flow say it"),
+        (["--dry-run"], "--flow with --dry-run: flows do not take it"),
+        (["-o", "out.csv"], "--output is 'out.csv': expected a file of JSON Lines"),
+        (["--flow", "other.toml"], "other.toml: No such file"),
+    ],
+)
+def test_what_does_not_go_with_a_flow_is_refused(
+    fleet: Fleet, invoke: Invoke, documents: Path, arguments: list[str], message: str
+) -> None:
+    said = invoke(fleet, "run", "in", "--flow", "flow.toml", *arguments)
+    assert (said.exit_code, message in said.stderr) == (2, True), said.stderr
+
+
+def test_a_file_is_shown_without_a_store(invoke: Invoke, documents: Path) -> None:
+    said = invoke({}, "flow", "show", "flow.toml")
+    assert said.exit_code == 0
+    assert said.stdout.splitlines()[:2] == ["pages  flow.toml", "inputs  inputs"]
+    assert json.loads(invoke({}, "flow", "show", "flow.toml", "--json").stdout)["name"] == "pages"
