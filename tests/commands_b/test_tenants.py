@@ -15,6 +15,7 @@ from homa_shared.store.audit_trail import trail
 from homa_shared.store.gateway_batches import Created, create_batch
 from homa_shared.store.gateway_files import GatewayFile, Part, put_file
 from homa_shared.store.gateway_keys import all_keys
+from homa_shared.store.transitions.deliveries import make_webhooks
 from tests.commands_b.stand import MODEL, Stand
 from tests.commands_b.whole_store import keys_with, whole_store
 
@@ -28,7 +29,7 @@ def busy(stand: Stand, tenant: str, words: str) -> dict[str, str]:
     jobs = {
         "succeeded": stand.succeeded(f"answer {words}", **said, key=f"{tenant}-key"),
         "cached": stand.succeeded(f"answer {words}", **said, cache=True),
-        "failed": stand.failed(**said),
+        "failed": stand.failed(**said, webhook=f"https://example.com/{words}"),
     }
     stand.homa.cancel(jobs.setdefault("cancelled", stand.queued(**said)))
     batch = stand.homa.submit_batch(
@@ -36,6 +37,7 @@ def busy(stand: Stand, tenant: str, words: str) -> dict[str, str]:
     )
     for claim in stand.take():
         stand.settle(claim, words)
+    stand.store.run(make_webhooks(stand.store.keys, 100))
     stand.homa.schedule(f"s-{tenant}", words, model=MODEL, every_s=86_400, tenant=tenant)
     stand.said("keys", "create", "--tenant", tenant, "--name", words)
     batch_file(stand, tenant, words)
@@ -168,3 +170,11 @@ def test_a_tenant_that_is_not_there(stand: Stand) -> None:
 
 def test_a_fleet_without_keys_lists_none(stand: Stand) -> None:
     assert stand.json("keys", "list") == {"keys": []}
+
+
+def test_jobs_of_no_tenant_are_not_erased_by_an_empty_name(stand: Stand) -> None:
+    job = stand.succeeded()
+    said = stand.said("tenants", "erase", "")
+    assert said.status == 2
+    assert "expected the name of a tenant" in said.stderr
+    assert stand.store.run(reads.state(stand.store.keys, job)) is not None
