@@ -23,6 +23,9 @@ COPY --from=build /opt/homa /opt/homa
 ENV PATH=/opt/homa/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /home/homa
+# Where HOMA_METRICS_PORT is set: the worker's event loop has turned within the time that leases are kept.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; p = os.environ.get('HOMA_METRICS_PORT'); p and u.urlopen(f'http://127.0.0.1:{p}/livez', timeout=3)"]
 # No shell in between: SIGTERM reaches the worker itself, which drains.
 ENTRYPOINT ["homa"]
 CMD ["--help"]

