@@ -29,7 +29,6 @@ from homa_shared.store.reads.conversations import conversations
 from homa_shared.store.reads.handlers import handlers
 from homa_shared.store.reads.jobs import ENDED_LISTS, LIVE_LISTS
 from homa_shared.store.reads.schedules import schedule_names, schedules
-from homa_shared.store.reads.webhooks import webhooks
 from homa_shared.store.transitions import admin, erasure
 from homa_shared.store.transitions.conversations import delete as delete_conversation
 from homa_shared.store.transitions.schedules import delete_schedule
@@ -254,8 +253,7 @@ class Erasure:
                     break
 
     def _told_of(self, receipt: Receipt) -> Flow[None]:
-        """Webhooks, events, and dead letters of those who were told of them."""
-        yield from self._webhooks(receipt)
+        """Events, and dead letters of those who were told of them."""
         names = [row.name for row in (yield from ask_patiently(handlers(self._keys)))]
         for handler in ("", *names):
             after = ""
@@ -267,14 +265,6 @@ class Erasure:
         for handler in names:
             letters = partial(erasure.erase_letters, self._keys, self._tenant, handler)
             receipt.counts["dead_letters"] += yield from self._look(letters, moves=True)
-
-    def _webhooks(self, receipt: Receipt) -> Flow[None]:
-        """What became of its webhooks; those that were still to be told are not."""
-        messages = [hook.message for hook in (yield from ask_patiently(webhooks(self._keys, self._tenant)))]
-        for start in range(0, len(messages), SLICE):
-            yield from ask_patiently(admin.cancel(self._keys, messages[start : start + SLICE]))
-        erased = yield from ask_patiently(erasure.erase_webhooks(self._keys, self._tenant, messages))
-        receipt.counts["webhooks"] += erased
 
     def _derived(self, receipt: Receipt) -> Flow[None]:
         """Media that nobody shows any more, and vectors, which do not tell whose they are."""

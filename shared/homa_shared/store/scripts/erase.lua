@@ -15,7 +15,6 @@
 --   schedule schedule that was deleted: its name goes, and all of it where it has no cap. Returns 1
 --   events   handler or '', entry to go on behind, most   returns {entries erased, entry to go on behind or ''}
 --   letters  handler, rank, most      returns {letters erased, letters looked at}
---   webhooks message…                 what became of its webhooks, and those of their messages that have ended. Returns how many
 --   media    rank, most               returns {media that nothing refers to any more and the next sweep removes, media looked at}
 --   vectors  most                     of all tenants: nobody can tell whose they are. Returns how many
 -- Cost: O(what is named, or looked at).
@@ -128,6 +127,7 @@ if order == 'deliveries' then
     local v = redis.call('HMGET', K.job(ARGV[i]), 'st', 'kd', 'un', 'ck', 'ik', 'uo')
     if v[1] and ENDED[v[1]] and v[2] == 'm' then
       erase_job(ARGV[i], v)
+      redis.call('ZREM', K.deliveries_ended(), ARGV[i])
       erased = erased + 1
     end
   end
@@ -135,7 +135,8 @@ if order == 'deliveries' then
 end
 
 if order == 'webhooks' then
-  redis.call('DEL', K.schedule_deliveries('@' .. tenant), K.schedule_delivered('@' .. tenant))
+  local log = '@' .. tenant
+  redis.call('DEL', K.schedule_deliveries(log), K.schedule_delivered(log), K.schedule_delivered(log .. '+'))
   redis.call('SREM', K.webhook_tenants(), tenant)
   return 1
 end
@@ -192,21 +193,6 @@ if order == 'letters' then
     end
   end
   return {erased, #names}
-end
-
-if order == 'webhooks' then
-  local log = '@' .. tenant
-  local erased = redis.call('HLEN', K.schedule_deliveries(log))
-  for i = 3, #ARGV do
-    if ENDED[redis.call('HGET', K.job(ARGV[i]), 'st')] then
-      redis.call('DEL', K.job(ARGV[i]), K.request(ARGV[i]), K.reply(ARGV[i]), K.attempts(ARGV[i]))
-      redis.call('ZREM', K.ended(), ARGV[i])
-      redis.call('ZREM', K.deliveries_ended(), ARGV[i])
-    end
-  end
-  redis.call('DEL', K.schedule_deliveries(log), K.schedule_delivered(log), K.schedule_delivered(log .. '+'))
-  redis.call('SREM', K.webhook_tenants(), tenant)
-  return erased
 end
 
 -- Whoever else shows a medium keeps it. Those that were looked at stand behind the rank, or in front of it, to be swept.

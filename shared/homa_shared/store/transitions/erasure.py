@@ -96,11 +96,6 @@ def erase_letters(keys: Keys, tenant: str, handler: str, rank: int) -> Op[Looked
     return call(keys, "erase", args, lambda reply: Looked(*map(int, reply)))
 
 
-def erase_webhooks(keys: Keys, tenant: str, messages: Sequence[str]) -> Op[int]:
-    """Forgets what became of a tenant's webhooks, and those of their messages that have ended; returns of how many."""
-    return call(keys, "erase", ("webhooks", tenant, *messages), int)
-
-
 def abandon_media(keys: Keys, tenant: str, rank: int) -> Op[Looked]:
     """Hands media of a slice that nothing refers to any more to the next sweep: it would be due in an hour."""
     return call(keys, "erase", ("media", tenant, rank, SLICE), lambda reply: Looked(*map(int, reply)))
