@@ -12,7 +12,7 @@ from homa_shared.store import reads
 from homa_shared.store.reads.schedules import ScheduleRun, backfill, schedule_history
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Claim
-from homa_shared.store.transitions.schedules import end_fill, open_backfill
+from homa_shared.store.transitions.schedules import delete_schedule, end_fill, open_backfill
 from tests.schedules.stand import DAY, Stand, ms
 from tests.transitions.cell import BOUND, COST
 
@@ -228,6 +228,18 @@ async def test_a_backfill_that_is_cancelled_cancels_its_batches(stand: Stand) ->
     assert batch is not None
     assert (batch.state, batch.cancelled, batch.total) == ("complete", 2, 2)
     assert stand.taken(10) == []
+
+
+async def test_a_batch_whose_schedule_is_deleted_has_an_end(stand: Stand) -> None:
+    schedule = made(stand)
+    await stand.go_to(TICK)
+    (claim,) = messages(stand)
+    stand.run(delete_schedule(stand.keys, schedule))
+    stand.run(end_fill(stand.keys, (claim.id, claim.attempt), "refused", "on host7: gone"))
+    await stand.turn()
+    batch = stand.run(reads.batch(stand.keys, claim.id))
+    assert batch is not None
+    assert (batch.state, batch.cancel) == ("complete", True)
 
 
 async def test_a_definition_of_jobs_replaces_one_of_batches(stand: Stand) -> None:

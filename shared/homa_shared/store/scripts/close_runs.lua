@@ -84,7 +84,11 @@ end
 local function close(id, tick, job)
   local s = load_schedule(id)
   local run = s and run_of(id, tick)
-  if not run then return end
+  if not run then
+    -- The schedule was deleted: its batch has an end all the same.
+    give_up_batch({job = job, fills = job})
+    return
+  end
   if run.fills then give_up_batch(run) end
   local state, kind, detail = known_end(s, run, job)
   if not state then return end
