@@ -43,6 +43,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("ZPOPMIN", _KEY), ("INFO", "server"), ("TIME",), ("PING",)),
     *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY), ("HSTRLEN", _KEY, "f")),
     *(("STRLEN", _KEY), ("GETRANGE", _KEY, "0", "1"), ("LTRIM", _KEY, "0", "1")),
+    *(("SMISMEMBER", _KEY, "v"), ("ZCOUNT", _KEY, "0", "1")),
     *(("EVALSHA", "x", "1", _KEY), ("PUBLISH", _CHANNEL, "v"), ("SUBSCRIBE", _CHANNEL)),
 )
 
