@@ -47,7 +47,7 @@ test-store: install ## the tests of the store alone, against the Redis of HOMA_T
 test-live: install ## the support matrix at real providers whose keys are in the environment; costs fractions of a cent
 	$(PY) -m pytest -m live tests/matrix $(PYTEST_ARGS)
 
-test-peers: install ## providers and blob stores at other people's imitations of them (aimock, moto, Azurite, …); needs npm
+test-peers: install ## other people's imitations of providers and blob stores, and their frameworks beside Homa; needs npm
 	@PY=$(PY) sh tools/peers.sh $(PYTEST_ARGS)
 
 chaos: install ## break workers, stores and providers under load for about a quarter of an hour, then check the books

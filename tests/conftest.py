@@ -36,6 +36,9 @@ ALLOWED_SKIPS = (
     "HOMA_TEST_MOTO is not set",
     "HOMA_TEST_AZURITE is not set",
     "HOMA_TEST_CLOUD_STORAGE is not set",
+    "HOMA_TEST_BESIDE is not set",
+    "HOMA_TEST_AIRFLOW is not set",
+    "HOMA_TEST_DAGSTER is not set",
 )
 
 pytest_plugins = [

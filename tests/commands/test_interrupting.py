@@ -15,6 +15,7 @@ from homa.supervision import own_workers
 from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands.conftest import DEFAULTS, MODEL, Fleet, Invoke, finished, ids, lines, start, write_rows
+from tests.fixtures.results import records
 from tests.fixtures.store import eventually
 
 
@@ -84,6 +85,33 @@ def test_resume_after_a_kill_while_rows_are_still_read(slow: Fleet, folder: Path
     assert status == 0, err
     assert sorted(ids(folder / "out.jsonl")) == sorted(names)
     assert slow.received() - before == 60
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_changed_rows_are_paid_once_however_often_their_run_is_killed(slow: Fleet, folder: Path, out: str):
+    """Rows that moved keep their answers, those that changed are asked once, by whichever part of the run."""
+    args = ("run", "t.csv", "--model", MODEL, "-o", out, "--json")
+    table = folder / "t.csv"
+    journal = folder / (out if out.endswith(".csv") else f"{out}.journal.jsonl")
+    texts = [f"text {number}" for number in range(60)]
+    table.write_text("\n".join(["text", *texts]))
+    status, _, err = finished(start(slow, *args))
+    assert status == 0, err
+    before = slow.received()
+    texts = ["inserted", *(f"{text} changed" if number % 2 else text for number, text in enumerate(texts))]
+    table.write_text("\n".join(["text", *texts]))
+    for lines_more in (1, 10):
+        process = start(slow, *args, "--resume")
+        eventually(lambda: written(journal) >= 30 + lines_more and (folder / f"{out}.run.json").exists())  # noqa: B023
+        process.kill()
+        finished(process)
+    eventually(lambda: slow.workers() == 0)
+    status, told, err = finished(start(slow, *args, "--resume"))
+    assert status == 0, err
+    assert slow.received() - before == 31
+    assert json.loads(told)["succeeded"] == 61
+    answered = {row["custom_id"]: row["reply_text"] for row in records(folder / out)}
+    assert answered == {f"t.csv:{number}": text for number, text in enumerate(texts, 2)}
 
 
 def start_with_window(env: dict[str, str], window: int) -> subprocess.Popen[str]:

@@ -63,6 +63,23 @@ def test_a_row_at_the_top_of_a_table_gets_its_own_answer_and_moves_the_others(ru
     assert run("t.csv", "-o", out, "--resume")["calls"] == 0
 
 
+@pytest.mark.parametrize("out", ["out.csv", "out.xlsx", "out.parquet", "out.sqlite"])
+def test_columns_that_the_prompt_does_not_use_are_brought_up_to_date_without_a_call(run: Run, folder: Path, out: str):
+    table(folder / "t.csv", "one,new", "two,new", header="text,status")
+    run("t.csv", "-o", out, "--prompt", "Read {{text}}")
+    table(folder / "t.csv", "two,done", "one,new", "three,new", header="text,status")
+    again = run("t.csv", "-o", out, "--prompt", "Read {{text}}", "--resume")
+    assert (again["calls"], rows_of(again)) == (1, {"new": 1, "equal": 2})
+    table(folder / "t.csv", "two,done", "one,open", "three,new", header="text,status")
+    assert run("t.csv", "-o", out, "--prompt", "Read {{text}}", "--resume")["calls"] == 0
+    found = {row["custom_id"]: (row["text"], row["status"], row["reply_text"]) for row in records(folder / out)}
+    assert found == {
+        "t.csv:2": ("two", "done", "Read two"),
+        "t.csv:3": ("one", "open", "Read one"),
+        "t.csv:4": ("three", "new", "Read three"),
+    }
+
+
 def test_changed_new_and_vanished_rows_are_counted_and_told(run: Run, folder: Path):
     rows = {"a": "one", "b": "two", "c": "three"}
 
@@ -108,9 +125,9 @@ def test_a_folder_by_any_spelling_and_a_renamed_file_are_paid_once(
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (("--prompt", "Say {{text}}"), "another prompt"),
-        (("--system", "Be brief"), "another system"),
-        (("--temperature", "1"), "another parameters"),
+        (("--prompt", "Say {{text}}"), "prompt"),
+        (("--system", "Be brief", "--prompt", "{{text}}!"), "system, prompt"),
+        (("--temperature", "1"), "parameters"),
         (("--fallback", MODEL), ""),
         (("--max-tokens", "77", "--lane", "high", "--tag", "a=b", "--budget", "1"), ""),
     ],
@@ -125,7 +142,7 @@ def test_another_order_is_refused_by_the_names_of_what_changed(
         assert run("t.csv", "-o", "out.jsonl", "--resume", *options)["calls"] == 0
         return
     refused = run("t.csv", "-o", "out.jsonl", "--resume", *options, status=2)
-    assert f"2 answers of out.jsonl have {named}" in refused["said"]
+    assert f"2 answers of out.jsonl were made under another order (changed: {named})" in refused["said"]
     assert "--changed" in refused["said"]
     assert (folder / "out.jsonl").read_bytes() == before
     again = run("t.csv", "-o", "out.jsonl", "--resume", "--changed", *options)
@@ -200,6 +217,33 @@ def test_exactly_the_rows_that_changed_are_called(run: Run, folder: Path):
     again = run("t.csv", "-o", "out.jsonl", "--resume")
     assert (again["calls"], rows_of(again)) == (20, {"changed": 20, "equal": 1980})
     assert sorted(answers(folder / "out.jsonl").values()) == sorted(rows)
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.csv", "out.parquet", "out/"])
+def test_a_dry_run_forecasts_what_a_resumed_run_would_ask(run: Run, folder: Path, out: str):
+    table(folder / "t.csv", "one", "two")
+    run("t.csv", "-o", out)
+    table(folder / "t.csv", "one", "two", "three")
+    forecast = run("t.csv", "-o", out, "--resume", "--dry-run")
+    assert (forecast["rows"], forecast["calls"]) == (1, 0)
+    assert "equal    2  kept" in forecast["said"]
+    assert run("t.csv", "-o", out, "--resume")["calls"] == 1
+
+
+def test_lines_that_are_fetched_from_the_store_can_be_resumed_too(
+    run: Run, staffed: Fleet, invoke: Invoke, folder: Path
+):
+    table(folder / "t.csv", "one", "two")
+    batch = run("t.csv", "-o", "out.jsonl")["batch"]
+    fetched = invoke(staffed, "batches", "results", batch, "-o", "fetched.jsonl")
+    assert fetched.exit_code == 0, fetched.stderr
+    ours = {line["custom_id"]: line["homa"] for line in lines(folder / "out.jsonl")}
+    assert {line["custom_id"]: line["homa"] for line in lines(folder / "fetched.jsonl")} == ours
+    assert run("t.csv", "-o", "fetched.jsonl", "--resume")["calls"] == 0
+    assert (
+        "(changed: prompt)"
+        in run("t.csv", "-o", "fetched.jsonl", "--resume", "--prompt", "{{text}}!", status=2)["said"]
+    )
 
 
 def test_options_of_a_resumption_want_one(run: Run, folder: Path):

@@ -12,7 +12,10 @@ from homa_shared.model.ids import unique_id
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.audit_trail import trail
+from homa_shared.store.gateway_batches import Created, create_batch
+from homa_shared.store.gateway_files import GatewayFile, Part, put_file
 from homa_shared.store.gateway_keys import all_keys
+from homa_shared.store.transitions.deliveries import make_webhooks
 from tests.commands_b.stand import MODEL, Stand
 from tests.commands_b.whole_store import keys_with, whole_store
 
@@ -26,7 +29,7 @@ def busy(stand: Stand, tenant: str, words: str) -> dict[str, str]:
     jobs = {
         "succeeded": stand.succeeded(f"answer {words}", **said, key=f"{tenant}-key"),
         "cached": stand.succeeded(f"answer {words}", **said, cache=True),
-        "failed": stand.failed(**said),
+        "failed": stand.failed(**said, webhook=f"https://example.com/{words}"),
     }
     stand.homa.cancel(jobs.setdefault("cancelled", stand.queued(**said)))
     batch = stand.homa.submit_batch(
@@ -34,9 +37,29 @@ def busy(stand: Stand, tenant: str, words: str) -> dict[str, str]:
     )
     for claim in stand.take():
         stand.settle(claim, words)
+    stand.store.run(make_webhooks(stand.store.keys, 100))
     stand.homa.schedule(f"s-{tenant}", words, model=MODEL, every_s=86_400, tenant=tenant)
     stand.said("keys", "create", "--tenant", tenant, "--name", words)
+    batch_file(stand, tenant, words)
     return jobs | {"batch": batch.id}
+
+
+def batch_file(stand: Stand, tenant: str, words: str) -> None:
+    """A file that the tenant gave the gateway, and a batch of it that goes on."""
+    file = GatewayFile(f"file-{unique_id()}", tenant, words, "batch", 3, 0, None)
+    stand.store.run(put_file(stand.store.keys, file, [Part("p", 3)], listed=True, ttl_ms=None))
+    facts = {"endpoint": "/v1/chat/completions", "name": words, "output": "file-o", "error": "file-e"}
+    making = create_batch(
+        stand.store.keys,
+        f"b{unique_id()}",
+        tenant=tenant,
+        api="openai",
+        input_id=file.id,
+        digest=words,
+        window_ms=3_600_000,
+        facts=facts,
+    )
+    assert stand.store.run(making) is Created.OK
 
 
 def waits(stand: Stand, tenant: str, words: str) -> dict[str, str]:
@@ -147,3 +170,11 @@ def test_a_tenant_that_is_not_there(stand: Stand) -> None:
 
 def test_a_fleet_without_keys_lists_none(stand: Stand) -> None:
     assert stand.json("keys", "list") == {"keys": []}
+
+
+def test_jobs_of_no_tenant_are_not_erased_by_an_empty_name(stand: Stand) -> None:
+    job = stand.succeeded()
+    said = stand.said("tenants", "erase", "")
+    assert said.status == 2
+    assert "expected the name of a tenant" in said.stderr
+    assert stand.store.run(reads.state(stand.store.keys, job)) is not None

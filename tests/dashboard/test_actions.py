@@ -6,15 +6,17 @@ import re
 
 import pytest
 
-from homa.gateway.dashboard.audit import Audit
 from homa_shared.store import reads
+from homa_shared.store.audit_trail import latest
 from homa_shared.store.transitions.admin import pause_queue
 from tests.commands_b.stand import MODEL, Stand
 from tests.dashboard.conftest import Browser, state
 
 
 def entries(stand: Stand) -> list[tuple[str, str]]:
-    return [(entry.action, entry.on) for entry in stand.store.run(Audit().newest(stand.store.keys))]
+    found = stand.store.run(latest(stand.store.keys, 100))
+    assert {(entry.actor, entry.via) for entry in found} <= {("this machine", "gateway")}
+    return [(entry.action, entry.subject) for entry in found]
 
 
 async def test_a_job_is_cancelled_after_a_question_and_written_down(browser: Browser, stand: Stand) -> None:
@@ -26,7 +28,7 @@ async def test_a_job_is_cancelled_after_a_question_and_written_down(browser: Bro
     text = await browser.submit("/act/cancel-job")
     assert state(stand, job) == "cancelled"
     assert f"{job} is cancelled" in text
-    assert entries(stand) == [("cancel-job", job)]
+    assert entries(stand) == [("jobs.cancelled", job)]
     assert job in await browser.get("/audit")
 
 
@@ -96,7 +98,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled(browser: Browser, stand: 
     view = stand.store.run(reads.batch(stand.store.keys, batch))
     assert view is not None
     assert view.cancel
-    assert [action for action, _ in entries(stand)] == ["cancel-batch", "resume-batch", "pause-batch"]
+    assert [action for action, _ in entries(stand)] == ["batch.cancelled", "batch.resumed", "batch.paused"]
 
 
 async def test_a_queue_is_paused_and_resumed(browser: Browser, stand: Stand) -> None:
@@ -125,7 +127,7 @@ async def test_content_is_hidden_until_somebody_asks_which_is_written_down(brows
     batch = stand.batch()
     assert "answer 0" not in await browser.get(f"/batches/{batch}")
     assert "answer 0" in await browser.submit("/results")
-    assert entries(stand) == [("show-results", batch), ("show-content", job)]
+    assert entries(stand) == [("results.shown", batch), ("content.shown", job)]
 
 
 async def test_what_is_refused_says_why_and_is_not_done_twice(browser: Browser, stand: Stand) -> None:

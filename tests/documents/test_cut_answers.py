@@ -35,6 +35,26 @@ def test_a_csv_file_of_an_earlier_release_gets_the_columns_that_it_lacks(tmp_pat
     assert list(kept) == [*header[:7], "homa_finish_reason", *header[7 + len(reason) :], "homa_row", "homa_order"]
 
 
+def test_a_line_of_an_earlier_release_is_marked_in_its_csv_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    own = ["job", "provider", "model", "attempts", "cost_usd", "cached", "queued_ms", "latency_ms"]
+    header = ["custom_id", "name", "text", "error", *(f"homa_{name}" for name in own)]
+    old = ["old", "Ada", "yes", "", "j1", "p", "m", "1", "0.1", "", "1", "1"]
+    path.write_bytes(csv_record(header) + csv_record(old))
+    results = open_output(str(path), resume=True, compare=True, columns=["name"])
+    assert results.earlier is not None
+    line = results.earlier.find("old")
+    assert line is not None
+    assert not line.row
+    results.earlier.keep(line.place, "new", "ab" * 16, '{"name": "Bob"}')
+    results.revise("the order")
+    results.close()
+    with path.open(newline="") as stream:
+        (kept,) = csv.DictReader(stream)
+    assert (kept["custom_id"], kept["name"], kept["text"]) == ("new", "Bob", "yes")
+    assert (kept["homa_row"], kept["homa_order"]) == ("ab" * 16, "the order")
+
+
 def test_a_parquet_files_journal_stays_while_an_answer_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     with open_output(str(path)) as results:

@@ -285,3 +285,26 @@ def test_a_join_tells_of_what_failed_rather_than_of_what_was_left_out(runs: Runs
     assert runs.node("first 0") == f"x failed {mended.id}"
     assert runs.node("all ") == f"x failed {mended.id}"
     assert runs.batch().state == "complete"
+
+
+def test_nodes_that_end_together_make_the_next_ones(runs: Runs) -> None:
+    runs.plan()
+    runs.open()
+    for number in range(3):
+        runs.document(number, "a", "b", last=number == 2)
+    while claims := runs.take(100, settings=0).claims:
+        assert set(runs.settle_together(*claims)) == {"ok"}
+        assert set(runs.settle_together(*claims)) == {"ok"}, "told again, they make nothing twice"
+    assert runs.flow().steps == {"facts": {"made": 6, "succeeded": 6}, "whole": {"made": 3, "succeeded": 3}}
+    assert (runs.batch().state, runs.batch().succeeded) == ("complete", 9)
+
+
+def test_an_odd_run_holds_up_no_other_in_its_company(runs: Runs) -> None:
+    runs.plan()
+    runs.open()
+    runs.document(0, "a", "b", last=True)
+    runs.submit("other")
+    runs.redis("HSET", runs.keys.flow(RUN), "whole|record", "no JSON")
+    claims = runs.take(100).claims
+    assert set(runs.settle_together(*claims)) == {"ok"}
+    assert runs.job("other").state == "succeeded"

@@ -254,7 +254,7 @@ def test_a_killed_gateway_is_followed_by_another(bare_cell: Cell) -> None:
     bare_cell.start_worker("openai")
     before = bare_cell.billed()
     bare_cell.start_gateway()
-    client, lines = bare_cell.openai(), 600
+    client, lines = bare_cell.openai(), 300
     batch = create(client, [line(str(number)) for number in range(lines)])
     eventually(lambda: client.batches.retrieve(batch.id).request_counts.completed > 20)  # type: ignore[union-attr]
     assert bare_cell.gateway is not None

@@ -22,6 +22,7 @@ from homa_shared.store.transitions.gateway_rates import admit_key, settle_key
 from homa_workers.simulator import SimulatorThread
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import CLAUDE, DEFAULTS, MODEL, Cell, cell_at
+from tests.gateway.test_batches import create, ended, line, rows
 from tests.gateway.test_keys import homa
 
 ASK: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
@@ -129,6 +130,16 @@ def test_requests_beyond_the_rate_are_told_when_to_come_again(keyed: Cell) -> No
     assert client.chat.completions.create(**ASK).choices
 
 
+def test_retries_count_as_requests(keyed: Cell) -> None:
+    _, shown = make(keyed, rpm=1)
+    keyed.simulator.configure(faults={"invalid": 1.0})
+    with pytest.raises(openai.BadRequestError) as failed:
+        keyed.openai(shown).chat.completions.create(**ASK)
+    job = failed.value.response.headers["x-homa-job"]
+    with pytest.raises(openai.RateLimitError):
+        keyed.openai(shown).post(f"/jobs/{job}/retry", cast_to=dict[str, Any])
+
+
 def _hurry(client: openai.OpenAI) -> None:
     for _ in range(500):
         client.chat.completions.create(**ASK)
@@ -200,3 +211,19 @@ def test_a_request_larger_than_a_minutes_tokens_waits_for_all_of_them(bare_cell:
     assert 59_000 < run(admit_key(keys, key, 50_000)).wait_ms <= 60_000
     run(settle_key(keys, key, first, 400))
     assert run(admit_key(keys, key, 590)).wait_ms == 0
+
+
+def test_lines_of_a_batch_file_spend_the_keys_budget_and_the_batch_counts_once(keyed: Cell) -> None:
+    key, shown = make(keyed, cap_nano_usd=parse_usd("0.005"), rpm=2)
+    client = keyed.openai(shown)
+    dear: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5000}
+    batch = ended(client, create(client, [line("cheap"), line("dear", **dear)]))
+    assert batch.request_counts is not None
+    assert (batch.request_counts.completed, batch.request_counts.failed) == (1, 1)
+    error = rows(client, batch.error_file_id)["dear"]["response"]["body"]["error"]
+    assert f"key:{key}" in error["message"]
+    spent = [row.spent_nano_usd for row in keyed.store.run(reads.budgets(keyed.store.keys)) if key in row.instance]
+    assert [amount > 0 for amount in spent] == [True]
+    create(client, [line("again")])
+    with pytest.raises(openai.RateLimitError):
+        create(client, [line("more")])

@@ -19,6 +19,7 @@ from homa_shared.store.reads.webhooks import webhooks
 from homa_workers.simulator import SimulatorThread
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import MODEL, Cell, cell_at
+from tests.gateway.test_batches import create, ended, line
 from tests.gateway.test_keys import homa
 from tests.gateway.wire import JSON, post, told
 
@@ -47,6 +48,16 @@ def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_a_batch_of_a_file_is_told_of_once(telling: Cell, hook: tuple[str, list[dict[str, Any]]]) -> None:
+    url, got = hook
+    client = telling.openai()
+    made = create(client, [line("a"), line("b")], extra_headers={"x-homa-webhook": url})
+    assert ended(client, made).status == "completed"
+    eventually(lambda: got)
+    assert [told["type"] for told in got] == ["batch.completed"]
+    assert (got[0]["data"]["total"], got[0]["data"]["succeeded"]) == (2, 2)
 
 
 @pytest.fixture

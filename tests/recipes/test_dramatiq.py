@@ -12,7 +12,8 @@ from tests.patience import PATIENCE_S
 
 #: Its first result is lost behind the submission, as by a time-out or a killed worker.
 PROGRAM = """
-import chores, dramatiq
+import dramatiq
+import ticket_chores as chores
 from homa import Job
 
 result, lost = Job.result, []

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from homa_shared.store.embedded import EmbeddedStore
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.recipes.conftest import recipe
 
@@ -25,7 +26,11 @@ def test_the_cells_run_from_the_first_to_the_last(tmp_path: Path, monkeypatch: p
         for folder in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
             monkeypatch.setenv(folder, str(tmp_path / folder.lower()))
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-        NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+        try:
+            NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+        finally:
+            # The store lives on after its client.
+            EmbeddedStore(tmp_path / "home").stop()
         assert simulator.bill()["total"]["requests"] == 3
     first, table, _ = notebook.cells
     assert first.outputs[-1]["data"]["text/plain"].strip("'")

@@ -49,10 +49,10 @@ async def test_a_glob_is_read_when_the_tick_comes_and_its_results_are_delivered(
         )
         for name in ("a", "b", "c"):
             (incoming / f"{name}.txt").write_text(f"[[say:{name}]]")
-        async with process(cell, "openai", HOMA_DELIVER_FILES=f"file://{out}"):
+        async with process(cell, "openai", HOMA_DELIVER_FILES=f"file://{out}", HOMA_SCHEDULE_INPUTS=f"{incoming}"):
             batch = await schedule.run_batch()
             lines = [line async for line in batch.results()]
-            assert sorted(str(line.custom_id) for line in lines) == [f"{incoming}/{name}.txt" for name in "abc"]
+            assert sorted(Path(line.custom_id).name for line in lines) == ["a.txt", "b.txt", "c.txt"]
             run = await ended(schedule)
             await until((out / f"{batch.id}.jsonl").exists)
     assert (run.state, run.batch, run.lines, run.lines_failed) == ("succeeded", batch.id, 3, 0)
@@ -65,7 +65,7 @@ async def test_a_glob_is_read_when_the_tick_comes_and_its_results_are_delivered(
 async def test_an_input_that_is_missing_fails_the_run_with_host_and_path(cell: Cell, tmp_path: Path) -> None:
     async with AsyncHoma(settings=cell.settings()) as homa:
         schedule = await homa.schedule("nightly", run=["gone/{{tick:%Y}}.txt", *OPTIONS], cron="0 7 * * *")
-        async with process(cell, "openai"):
+        async with process(cell, "openai", HOMA_SCHEDULE_INPUTS=os.getcwd()):
             await schedule.run_batch()
             run = await ended(schedule)
     assert run.state == "failed"
@@ -79,9 +79,10 @@ async def test_a_worker_killed_while_it_reads_leaves_the_batch_to_the_next(cell:
     source.write_text("".join(f'{{"id": "{n}", "text": "[[say:{n}]]"}}\n' for n in range(250)))
     pipe = tmp_path / "more.csv"
     os.mkfifo(pipe)
+    more = {"HOMA_LEASE_S": "3", "HOMA_SCHEDULE_INPUTS": str(tmp_path)}
     async with AsyncHoma(settings=cell.settings()) as homa:
         schedule = await homa.schedule("nightly", run=[str(source), str(pipe), *OPTIONS], cron="0 7 * * *")
-        async with process(cell, "openai", HOMA_LEASE_S="3") as first:
+        async with process(cell, "openai", **more) as first:
             batch = await schedule.run_batch()
             # It opens the pipe, which nobody has written yet: it is in the midst of its input.
             writer = await asyncio.to_thread(os.open, pipe, os.O_WRONLY)
@@ -90,7 +91,7 @@ async def test_a_worker_killed_while_it_reads_leaves_the_batch_to_the_next(cell:
         os.close(writer)
         pipe.unlink()
         pipe.write_text("id,text\nlast,[[say:last]]\n")
-        async with process(cell, "openai", HOMA_LEASE_S="3"):
+        async with process(cell, "openai", **more):
             lines = [line async for line in batch.results()]
             run = await ended(schedule)
     assert len({str(line.custom_id) for line in lines}) == len(lines) == 251

@@ -19,6 +19,7 @@ from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.inputs import RunInputs
 from homa.runs.row_request import RequestBuilder
 from homa.submit import batch_chunks
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.model import load_settings
 from homa_shared.store.operation import Op
 from homa_shared.store.reads.batch_lines import custom_ids
@@ -142,3 +143,19 @@ def test_two_that_fill_the_same_batch_lose_and_double_nothing(homa: Homa, rows: 
         Feeder(homa._driver, slow, MissingRows(rows.rows(), slow.done), builder, window=None).feed(lambda refused: None)
     fill(homa, batch.id, rows, homa._driver.run)
     assert ids(homa, batch.id) == Counter(f"r{n}" for n in range(7))
+
+
+def test_what_a_schedule_of_batches_is_not_asked_in_is_told(homa: Homa, rows: RunInputs) -> None:
+    schedule = homa.schedule("nightly", run=list(rows.inputs), cron="0 7 * * *")
+    with pytest.raises(InvalidRequest, match=r"a run of nightly is a batch: expected run_batch\(\)"):
+        schedule.run()
+    with pytest.raises(InvalidRequest, match="request beside run"):
+        homa.schedule("other", "a prompt", run=list(rows.inputs), cron="0 7 * * *")
+    with pytest.raises(InvalidRequest, match="max_tokens beside run"):
+        homa.schedule("other", run=list(rows.inputs), cron="0 7 * * *", max_tokens=5)
+    with pytest.raises(InvalidRequest, match="expected arguments of `homa run` as a list"):
+        homa.schedule("other", run="in/*.txt", cron="0 7 * * *")
+    single = homa.schedule("digest", "a prompt", model=MINI, cron="0 7 * * *")
+    with pytest.raises(InvalidRequest, match=r"a run of digest is a job: expected run\(\)"):
+        single.run_batch()
+    assert [(view.name, view.fills) for view in homa.schedules()] == [("digest", False), ("nightly", True)]

@@ -92,6 +92,8 @@ class RunningAttempt:
     refused: int = 0
     #: Parameters of its last call.
     params: Mapping[str, Any] = field(default_factory=dict)
+    #: Of a node of a flow: what its prompt may name.
+    values: Mapping[str, Any] = field(default_factory=dict)
     #: Why its call takes more than what was known when it was accepted, for people; empty: it does not.
     grown: str = ""
     #: Digests of the media that its request shows.

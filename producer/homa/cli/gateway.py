@@ -37,6 +37,9 @@ def command(host: str, port: int, wait_s: float, until_stdin_closes: bool) -> No
     from homa_shared.settings.model import load_settings
     from homa_shared.store.gateway_keys import find_key
 
+    context = Context(load_settings, Start.NEVER, role="gateway")
+    # An extra that is missing is told now, and not to each request.
+    _ = context.traces
     with session() as here:
         any_keys = here.store.run(find_key(here.keys, "")).any_made
     listening = listen(host, port, any_keys=any_keys)
@@ -44,7 +47,6 @@ def command(host: str, port: int, wait_s: float, until_stdin_closes: bool) -> No
     bound = listening.getsockname()
     shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     say(f"gateway at http://{shown}:{bound[1]}" + ("" if any_keys else ", without keys: for this machine only"))
-    context = Context(load_settings, Start.NEVER, role="gateway")
     serve(context, listening, Limits(wait_s=wait_s), until_stdin_closes=until_stdin_closes)
 
 

@@ -9,6 +9,7 @@ from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, moment, number, print_facts, print_json
 from homa.client.management.erasure import Erasure, Receipt, told_counts
 from homa.submit.option_checks import check_tenant
+from homa_shared.model.errors import InvalidRequest
 
 
 @click.group("tenants")
@@ -35,6 +36,9 @@ def erase(tenant: str, dry_run: bool, patience_s: float, as_json: bool) -> None:
     content of jobs whose cost is unresolved. Cached vectors of all tenants go, since they do not tell whose they are.
     Broken off, it is done again from the start: exit status 3 where jobs still run.
     """
+    if not tenant:
+        # What nobody's name stands on is everybody's who named no tenant.
+        raise InvalidRequest("tenant is empty: expected the name of a tenant")
     with session() as here:
         work = Erasure(here.keys, check_tenant("tenant", tenant), look_only=dry_run, patience_s=patience_s)
         receipt = here.driver.run(work.erase())

@@ -22,7 +22,9 @@ from homa.submit.response_format import response_format
 from homa.submit.template import Template
 from homa_shared.calls.encoded_request import ruled
 from homa_shared.calls.flow_rules import AnswerRules
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import Lane
+from homa_shared.model.tokens import NO_TOKENS
 from homa_shared.store.transitions.flows import FlowStep
 from homa_shared.store.transitions.submit import Entry
 
@@ -70,7 +72,9 @@ def compiled(
         InvalidRequest, BudgetExceeded: a step cannot be done.
     """
     made = [
-        _Made.of(step, _filters_of(step, flow), view, run, shared, cap) for step in flow.steps if step.kind in ASKING
+        _Made.of(step, flow, _filters_of(step, flow), view, run, shared, cap)
+        for step in flow.steps
+        if step.kind in ASKING
     ]
     by_name = {each.step.name: each for each in made}
     graph = {step.name: _node(step, flow, by_name.get(step.name), reuse=reuse) for step in flow.steps}
@@ -95,13 +99,15 @@ class _Made:
     def of(
         cls,
         step: Step,
+        flow: Flow,
         filters: Mapping[str, Mapping[str, Any]],
         view: FleetView,
         run: str,
         shared: Mapping[str, Any],
         cap: int | None,
     ) -> _Made:
-        chain = {"fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
+        model = {"model": step.options.get("model") or first_model(flow)}
+        chain = {**model, "fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
         options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
         options = replace(options, request={**options.request, "flow": True})
         whole = Template(view, options, run)
@@ -111,18 +117,33 @@ class _Made:
             template.check_bounded(short, in_batch=True)
         base = template.entry("-", short, skipped=skipped)
         check_affordable(template, base.bound, cap)
+        if step.kind == "code":
+            # Nothing is called: it takes its turn in the queue, and neither tokens nor money.
+            base = replace(base, bound=0, tokens=NO_TOKENS)
         record = orjson.loads(template.common.encode()) | orjson.loads(base.encode())
-        nano, tokens = _rates(base, template.entry("-", long, skipped=skipped))
-        rules = AnswerRules(step.rule, len(step.escalate), filters)
+        nano, tokens = _rates(base, template.entry("-", long, skipped=skipped)) if step.kind != "code" else (0.0, 0.0)
+        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters)
         request = ruled(base.request, rules) if rules else base.request
         stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
         return cls(step, stored, template.targets, nano, tokens, _key(step, options.tenant, template, short, rules))
 
 
 def _key(step: Step, tenant: str, template: Template, prompt: Prepared, rules: AnswerRules) -> str:
-    told = [_KEY_VERSION, tenant, step.kind, template.targets, template.params, template.options.api]
+    told = [_KEY_VERSION, tenant, step.kind, step.code_version, template.targets, template.params, template.options.api]
     told += [template.options.steps.encode().decode(), prompt.json.decode(), rules.encode().decode()]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def first_model(flow: Flow) -> str:
+    """The model of a flow's first step that has one: what its code steps run beside.
+
+    Raises:
+        InvalidRequest: none has.
+    """
+    for step in flow.steps:
+        if model := step.options.get("model"):
+            return str(model)
+    raise InvalidRequest(f"no step of flow {flow.name} has a model: say on= whose workers its code runs")
 
 
 def _filters_of(step: Step, flow: Flow) -> dict[str, Mapping[str, Any]]:
@@ -167,7 +188,7 @@ def _said(step: Step) -> dict[str, Any]:
     said: dict[str, Any] = {"name": step.name, "kind": step.kind, "follows": [each.name for each in step.follows]}
     if step.over is not None:
         said["over"] = step.over.name
-    for name in ("prompt", "system", "width", "parts"):
+    for name in ("prompt", "system", "width", "parts", "code", "code_version"):
         if value := getattr(step, name):
             said[name] = value
     if step.kind == "reduce":

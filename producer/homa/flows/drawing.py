@@ -15,7 +15,14 @@ _ARROW = (
     '<defs><marker id="end" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
     '<path d="M0,0 L8,4 L0,8 z" fill="#8899aa"/></marker></defs>'
 )
-_COLOURS = {"source": "#e8eef7", "map": "#ffffff", "reduce": "#f3ecf7", "filter": "#fbf6e6", "join": "#fbf6e6"}
+_COLOURS = {
+    "source": "#e8eef7",
+    "map": "#ffffff",
+    "reduce": "#f3ecf7",
+    "filter": "#fbf6e6",
+    "join": "#fbf6e6",
+    "code": "#eaf5ea",
+}
 
 
 def as_text(steps: Steps, remarks: Mapping[str, str]) -> list[str]:
@@ -51,6 +58,8 @@ def kind_of(step: Mapping[str, Any]) -> str:
         return "split" if step["follows"] else "inputs"
     if step["kind"] in ("filter", "join"):
         return str(step["kind"])
+    if step["kind"] == "code":
+        return f"code, {step['code']}"
     model = step.get("options", {}).get("model", "")
     return f"reduce of {step['width']}, {model}" if step["kind"] == "reduce" else f"{step['kind']}, {model}"
 

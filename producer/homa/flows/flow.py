@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from homa.flows.checks import check_prompt_names, check_step_options, follows_of
-from homa.flows.rules import checked_rule, checks_of
+from homa.flows.rules import check_parameters, checked_rule, checks_of, function_of
 from homa.flows.steps import ASKING, INPUTS, Kind, Step
 from homa.submit.job_options import JobOptions, Schema
 from homa.submit.messages import check_prompt
 from homa.submit.option_checks import check_model
+from homa_shared.calls.tools import Tool
 from homa_shared.model.errors import InvalidRequest
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -138,6 +139,41 @@ class Flow:
         made = {"width": fan_in, "on_failure": on_failure, **checks}
         return self._add("reduce", name, follows, prompt, schema, asked, **made)
 
+    def code(
+        self,
+        function: Tool[..., Any] | str,
+        step: Step | Sequence[Step] | None = None,
+        *,
+        name: str | None = None,
+        on: str | None = None,
+        version: str | None = None,
+        schema: Schema = None,
+    ) -> Step:
+        """The result of a function for each item or answer, on the workers (`homa worker --actors MODULE`).
+
+        Its parameters are filled by their names with what a prompt might name; its result, as JSON or text, is the
+        answer. It costs nothing. A worker that is lost while it runs leaves it to be run again: it should do no more
+        when it is run twice.
+
+        Args:
+            function: made by `@homa.tool`, or the name of one that the workers have.
+            step: as `map`.
+            name: of the step.
+            on: a model whose provider's workers run it; None: that of the flow's first step with a model.
+            version: another one where the function does something else; None: its source tells, where it is given.
+            schema: of its results, for prompts behind it.
+
+        Raises:
+            InvalidRequest: a parameter is nothing that the steps before have.
+        """
+        follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
+        called, source = function_of(function)
+        asked = {} if on is None else {"model": on}
+        made = self._add("code", name, follows, "-", schema, asked, code=called, code_version=version or source)
+        if isinstance(function, Tool):
+            check_parameters(f"step {made.name}", made, function.parameters)
+        return made
+
     def filter(self, step: Step, where: Mapping[str, Any], *, name: str | None = None) -> Step:
         """The answers of a step that fit a rule; steps behind it are not done for the others.
 
@@ -210,12 +246,14 @@ class Flow:
             over = over.follows[0] if over.follows else None
         if kind in ASKING:
             check_prompt(prompt)
-            check_model("model", (options or {}).get("model"))
-            check_step_options(place, options or {})
+            model = (options or {}).get("model")
+            if kind != "code" or model is not None:
+                check_model("model", model)
+                check_step_options(place, options or {})
         asked = dict(options or {})
         system = asked.pop("system", None)
         made = Step(name, kind, follows, over, prompt, system, schema, asked, **more)
-        if kind in ASKING:
+        if kind in ASKING and kind != "code":
             check_prompt_names(place, made)
         self._steps[name] = made
         return made

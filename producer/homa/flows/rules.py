@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from homa.flows.checks import names_known
+from homa.flows.steps import Step
 from homa.submit.option_checks import check_model
 from homa_shared.calls.flow_rules import in_full
+from homa_shared.calls.tools import Tool
 from homa_shared.model.errors import InvalidRequest
 
 #: Most repairs that may be asked for.
@@ -34,6 +39,34 @@ def checked_rule(name: str, given: object) -> dict[str, Any]:
         raise InvalidRequest(f"{name} has a $ref: expected a rule that stands by itself")
     check_schema(rule, name)
     return rule
+
+
+def function_of(given: object) -> tuple[str, str]:
+    """The name of a function of a code step, and a digest of its source; empty where that is not known.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if isinstance(given, str) and given:
+        return given, ""
+    if not isinstance(given, Tool):
+        raise InvalidRequest(f"function is {given!r:.80}: expected a function made by @homa.tool, or its name")
+    try:
+        source = inspect.getsource(given.function)
+    except (OSError, TypeError):  # as in a console
+        return given.name, ""
+    return given.name, hashlib.sha256(source.encode()).hexdigest()
+
+
+def check_parameters(place: str, step: Step, parameters: Mapping[str, Any]) -> None:
+    """Raises InvalidRequest for a parameter that has no default and is nothing that the steps before have."""
+    known, is_open = names_known(step)
+    for name in parameters.get("required") or ():
+        if name not in known and not is_open:
+            raise InvalidRequest(
+                f"{place}: its function takes {name!r}, which what it follows does not have: expected one of "
+                f"{', '.join(known)}"
+            )
 
 
 def checks_of(check: object, repair: object, escalate: str | Sequence[str], options: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["source", "map", "reduce", "filter", "join"]
+Kind = Literal["source", "map", "reduce", "code", "filter", "join"]
 #: Kinds of steps that have jobs of their own.
-ASKING: frozenset[Kind] = frozenset({"map", "reduce"})
+ASKING: frozenset[Kind] = frozenset({"map", "reduce", "code"})
 #: What a reduce's prompt may name.
 GATHERED = ("items", "missing")
 #: The name of what a run is given.
@@ -39,6 +39,9 @@ class Step:
     rule: Mapping[str, Any] | None = None
     #: Models for answers that do not fit, after the others.
     escalate: Sequence[str] = ()
+    #: Of a code step: the function's name, and what tells one version of it from another.
+    code: str = ""
+    code_version: str = ""
     #: Of a split: the field of an input that has its parts.
     parts: str = ""
 

@@ -11,9 +11,10 @@
     [steps.pages]
     split = "pages"
 
-A step says what it does by one of `split`, `map`, `reduce`, `filter` and `join`; its value is the step or steps that it
-follows, `inputs` where it follows none. All else are the arguments of the method of `Flow` of that name. The order of
-the steps is free. A prompt that begins with `@` names a file beside this one, and so does a schema that is a text.
+A step says what it does by one of `split`, `map`, `reduce`, `filter`, `join` and `code`. Its value is the step or steps
+that it follows, `inputs` where it follows none; that of `code` is a function's name, and `step` says what it follows.
+All else are the arguments of the method of `Flow` of that name. The order of the steps is free. A prompt that begins
+with `@` names a file beside this one, and so does a schema that is a text.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from homa_shared.model.targets import nearest
 from homa_shared.settings.names import suggestion
 
 #: What a step may do.
-VERBS = ("split", "map", "reduce", "filter", "join")
+VERBS = ("split", "map", "reduce", "filter", "join", "code")
 
 
 def read_flow(path: Path) -> Flow:
@@ -97,7 +98,8 @@ class _Reading:
         verb = self._verb(name)
         if verb == "split":
             return [INPUTS]
-        said = self._steps[name][verb]
+        # A code step names its function there.
+        said = self._steps[name].get("step", INPUTS) if verb == "code" else self._steps[name][verb]
         given = [said] if isinstance(said, str) else said
         if not isinstance(given, list) or not given or not all(isinstance(each, str) for each in given):
             raise InvalidRequest(f"{self._place(name)}: {verb} is {said!r:.80}: expected a step's name, or several")
@@ -129,6 +131,9 @@ class _Reading:
             said["schema"] = self._schema(said["schema"])
         method: Callable[..., Step] = getattr(flow, verb)
         follows = [made[each] for each in self._follows(name)]
+        if verb == "code":
+            said.pop("step", None)
+            return flow.code(value, follows, name=name, **said)
         return method(follows[0] if len(follows) == 1 else follows, name=name, **said)
 
     def _text(self, said: str) -> str:

@@ -24,6 +24,7 @@ from homa.gateway.live_jobs import LiveJobs
 from homa.gateway.rate_headers import retry_headers
 from homa.gateway.request_body import MOST_BYTES, json_object
 from homa.submit.asked import AcceptedJob, Asked
+from homa.submit.key_rates import within_rate
 from homa_shared.model.errors import HomaError, KeyRateExceeded, StoreUnavailable
 from homa_shared.model.ids import unique_id
 
@@ -80,6 +81,12 @@ class Inquiry:
         if not accepted.is_new:
             await self.settle(accepted, 0)
         return accepted
+
+    async def count(self) -> None:
+        """Counts a request for a batch or a retry against its key's rate; raises KeyRateExceeded beyond it."""
+        headroom = await self.jobs.run(within_rate(self.jobs.keys, self.principal.key, lambda: 0))
+        if headroom is not None:
+            self.headers.update(self.dialect.rate_headers(headroom))
 
     async def settle(self, job: AcceptedJob, tokens: int) -> None:
         """Counts the tokens that a job took against its key's rate, in the place of those that were expected."""

@@ -7,7 +7,7 @@ forecast.py          what a run would cost and how long it would take
 checkpoint.py        the file beside the output that leads a resumed run to its earlier batch
 resume_batch.py      what becomes of that batch
 plan.py              which rows of a resumed run are to be asked, and why
-plan_words.py        the same in words, and why a run is refused
+plan_words.py        the plan made, told in words, and why a run is refused
 feeder.py            the thread that submits, never far ahead of what has ended
 result_lines.py      lines of a batch that have ended, as lines of the results file
 tally.py             counts, and when failures are too many

@@ -55,7 +55,7 @@ class Collector:
             page = self._driver.run(
                 read_page(self._keys, view.id, after, unless=self._writer.done if earlier else None)
             )
-            for line in self._driver.run(result_lines(self._keys, page.lines)):
+            for line in self._driver.run(result_lines(self._keys, page.lines, self._state.order)):
                 self._take(line, redone=earlier is not None and (earlier.cancelled or line.position <= earlier.known))
             wrote = self._take_refused() or page.cursor > after
             after = page.cursor
@@ -80,9 +80,7 @@ class Collector:
         unfinished = line.state is not State.SUCCEEDED or (TRUNCATED in self._retry and line.cut)
         if (redone and unfinished) or not self._writer.done.add(line.custom_id):
             return
-        homa = line.document["homa"]
-        if (row := homa.get("row", "")) and self._state.order:
-            homa["order"] = self._state.order
+        row = line.document["homa"].get("row", "")
         fields = self._kept.pop(line.custom_id, row) if self._kept is not None else {}
         self._writer.write(line.document, fields)
         self._state.tally.count(line)

@@ -10,16 +10,17 @@ Nothing is written, sent or cancelled here: `ResultsWriter.revise` brings the fi
 
 from __future__ import annotations
 
+import json
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from homa.files import BadRow, Row
 from homa.files.identity import OrderDigest, row_digest
-from homa.files.writers.earlier import EarlierLines, Fate, Known
+from homa.files.writers.earlier import EarlierLines, Known
 from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED, End
 from homa.runs.row_request import RequestBuilder
 
@@ -51,6 +52,10 @@ class Resumption:
     prune: bool = False
 
 
+def _json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(dict(fields), default=str)
+
+
 def _kept_as(end: End) -> str:
     if end is End.ENDED_NOW:
         return ENDED_NOW
@@ -64,6 +69,7 @@ class Plan:
         builder: how rows become requests; a row's digest is of its request.
         order: of this run.
         retry: which of the rows that have ended are done anew.
+        inputs: digest of a row's columns, where the results have them beside the answers.
         older_ids: the ids that a row may have had in a release that wrote no digests.
     """
 
@@ -74,10 +80,11 @@ class Plan:
         order: OrderDigest,
         *,
         retry: frozenset[str],
+        inputs: Callable[[Mapping[str, Any]], str] = lambda fields: "",
         older_ids: Callable[[str], Iterable[str]] = lambda custom_id: (),
     ) -> None:
         self._earlier, self._builder, self._order, self._retry = earlier, builder, order, retry
-        self._older_ids = older_ids
+        self._inputs, self._older_ids = inputs, older_ids
         self._orders: dict[str, OrderDigest | None] = {}
         self._aside: IO[bytes] = tempfile.TemporaryFile(prefix="homa-")  # noqa: SIM115 - closed by `close`
         self._fates = bytearray()
@@ -102,8 +109,8 @@ class Plan:
                 self._take_bad(row)
             else:
                 self._take(row)
-        for seq, name, line in self._earlier.moved():
-            self._answered(line, name, seq)
+        for seq, name, fields, line in self._earlier.moved():
+            self._answered(line, name=name, fields=fields, seq=seq)
         for seq, line in self._earlier.same_id():
             if self._fates[seq] == _OPEN:
                 self._fates[seq] = _DUE
@@ -135,24 +142,26 @@ class Plan:
         digest = row_digest(request)
         line = self._earlier.find(row.custom_id)
         if line is not None and line.row == digest:
-            if not self._answered(line, ""):
+            if not self._answered(line, fields=self._other_fields(line, row)):
                 self._put_aside(row, _DUE)
         elif (unmarked := self._unmarked(line, row.custom_id)) is not None:
             self._adopt(unmarked, row, digest)
         else:
-            self._earlier.seek(len(self._fates), row.custom_id, digest)
+            inputs = self._inputs(row.fields)
+            fields = _json(row.fields) if inputs else ""
+            self._earlier.seek(len(self._fates), row.custom_id, digest, inputs, fields)
             self._put_aside(row, _OPEN)
 
     def _take_bad(self, bad: BadRow, row: Row | None = None) -> None:
         line = self._earlier.find(bad.custom_id)
         if line is not None and line.end.good:
             # Whether it still answers the input cannot be told; it was paid for, and stays until that can be told.
-            self._earlier.decide(line.place, Fate.KEPT)
+            self._earlier.keep(line.place)
             self.counts[EQUAL] += 1
             self.unreadable += 1
             return
         if line is not None:
-            self._earlier.decide(line.place, Fate.DROPPED)
+            self._earlier.drop(line.place)
         self._put_aside(bad if row is None else row, _DUE)
 
     def _unmarked(self, line: Known | None, custom_id: str) -> Known | None:
@@ -167,25 +176,33 @@ class Plan:
     def _adopt(self, line: Known, row: Row, digest: str) -> None:
         self.unmarked += line.end.good
         moved = row.custom_id if row.custom_id != line.name else ""
-        if not self._answered(line, moved, digest=digest if line.end.good else ""):
+        mark = digest if line.end.good else ""
+        if not self._answered(line, name=moved, digest=mark, fields=self._other_fields(line, row)):
             self._put_aside(row, _DUE)
 
-    def _answered(self, line: Known, name: str, seq: int | None = None, digest: str = "") -> bool:
+    def _other_fields(self, line: Known, row: Row) -> str:
+        """The row's columns as JSON, where the line has others."""
+        return _json(row.fields) if line.inputs and line.inputs != self._inputs(row.fields) else ""
+
+    def _answered(
+        self, line: Known, *, name: str = "", fields: str = "", digest: str = "", seq: int | None = None
+    ) -> bool:
         """Judges a row that a line answers; whether the line stays.
 
         Args:
             name: the row's id, where the line has another one.
-            seq: the row's place among those put aside.
+            fields: the row's columns, where the line has others.
             digest: of the row, where the line has none.
+            seq: the row's place among those put aside.
         """
         reason = self._reason(line)
         if reason:
             self.counts[reason] += 1
-            self._earlier.decide(line.place, Fate.DROPPED)
+            self._earlier.drop(line.place)
         else:
             self.counts[_kept_as(line.end)] += 1
             self.cut += line.end is End.CUT
-            self._earlier.decide(line.place, Fate.KEPT, name, digest)
+            self._earlier.keep(line.place, name, digest, fields)
         if seq is not None:
             self._fates[seq] = _DUE if reason else _KEPT
         return not reason

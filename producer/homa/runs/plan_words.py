@@ -1,11 +1,16 @@
-"""What a resumed run has found, in words."""
+"""The plan of a resumed run, made and told in words, and why a run is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from homa.files.identity import PARTS, OrderDigest
+from homa.files.writers.earlier import EarlierLines
 from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
+from homa.runs.inputs import RunInputs
 from homa.runs.plan import CHANGED, EQUAL, LEFT_FAILED, NEW, OTHER_ORDER, VANISHED, Plan, Resumption
+from homa.runs.row_request import RequestBuilder
 from homa_shared.model.errors import InvalidRequest
 
 _ASKED = {
@@ -16,6 +21,29 @@ _ASKED = {
     TRUNCATED: "cut before",
     INVALID: "invalid before",
 }
+
+
+def planned(
+    earlier: EarlierLines,
+    builder: RequestBuilder,
+    order: OrderDigest,
+    run_inputs: RunInputs,
+    resumption: Resumption,
+    *,
+    output: str,
+    inputs: Callable[[Mapping[str, Any]], str] = lambda fields: "",
+) -> Plan:
+    """The plan of a resumed run. Raises InvalidRequest for answers under another order that are not to be replaced."""
+    plan = Plan(earlier, builder, order, retry=resumption.retry, inputs=inputs, older_ids=run_inputs.older_ids)
+    try:
+        plan.make(run_inputs.rows(), prune=resumption.prune, partial=run_inputs.partial)
+        if plan.counts[OTHER_ORDER] and not resumption.changed:
+            answers = f"{plan.counts[OTHER_ORDER]} answers of {output} were"
+            raise other_order([part for part in PARTS if part in plan.differs], answers)
+    except BaseException:
+        plan.close()
+        raise
+    return plan
 
 
 def told(plan: Plan, resumption: Resumption) -> str:
@@ -57,9 +85,9 @@ def other_order(parts: Sequence[str], whose: str) -> InvalidRequest:
 
     Args:
         parts: what differs.
-        whose: what has them, and the verb.
+        whose: what was made under the other order, and the verb.
     """
     return InvalidRequest(
-        f"--resume: {whose} another {' and '.join(parts)}: give the same, use --changed to ask these rows anew "
-        "(their answers are replaced), or choose another --output"
+        f"--resume: {whose} made under another order (changed: {', '.join(parts)}): give the same, use --changed to "
+        "ask these rows anew and replace their answers, or choose another --output"
     )

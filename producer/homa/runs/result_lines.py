@@ -36,11 +36,19 @@ class ResultLine:
     empty: bool = False
 
 
-def result_lines(keys: Keys, lines: Sequence[Line[Any]]) -> Flow[list[ResultLine]]:
-    """The same lines for a results file."""
+def result_lines(keys: Keys, lines: Sequence[Line[Any]], order: str = "") -> Flow[list[ResultLine]]:
+    """The same lines for a results file.
+
+    Args:
+        order: digest of what all rows of the batch are asked; it stands beside the digest of the line's row.
+    """
     failures = [line.job_id for line in lines if line.failure is not None]
     costs = yield from _known_costs(keys, failures)
-    return [_in_file(line, costs) for line in lines]
+    found = [_in_file(line, costs) for line in lines]
+    for each in found:
+        if "row" in (homa := each.document["homa"]):
+            homa["order"] = order
+    return found
 
 
 def _in_file(line: Line[Any], costs: Mapping[str, int]) -> ResultLine:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
 from homa.files import BadRow, Digests, Row, look_ahead
-from homa.files.identity import PARTS, OrderDigest, row_digest
+from homa.files.identity import OrderDigest, row_digest
 from homa.files.writers.earlier import EarlierLines
 from homa.runs.checkpoint import Checkpoint
 from homa.runs.collector import Collector
 from homa.runs.feeder import Feeder, MissingRows
-from homa.runs.plan import EQUAL, LEFT_FAILED, OTHER_ORDER, Plan
-from homa.runs.plan_words import other_order, told
+from homa.runs.plan import EQUAL, LEFT_FAILED, Plan
+from homa.runs.plan_words import other_order, planned, told
 from homa.runs.resume_batch import ORDER, EarlierBatch, order_of, take_up
 from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
@@ -79,7 +79,7 @@ class BatchRun:
         """An order that goes on is looked at before anything of it is cancelled."""
         other, mine = OrderDigest.parse(order), self.parts.run_options.order
         if other is not None and other != mine and not self.parts.resumption.changed:
-            raise other_order(other.changed(mine), "the earlier run has")
+            raise other_order(other.changed(mine), "the earlier run was")
 
     def _keep_fields(self, earlier: EarlierBatch) -> None:
         """Fields of every row without a line: rows that could not be sent may stand before those that were."""
@@ -110,23 +110,16 @@ class BatchRun:
         return iter(state.missing)
 
     def _planned(self, earlier: EarlierLines) -> Plan:
-        parts, told_to = self.parts, self.parts.resumption
-        plan = Plan(
+        parts = self.parts
+        return planned(
             earlier,
             parts.builder,
             parts.run_options.order,
-            retry=told_to.retry,
-            older_ids=parts.run_inputs.older_ids,
+            parts.run_inputs,
+            parts.resumption,
+            inputs=parts.writer.inputs_digest,
+            output=parts.output,
         )
-        try:
-            plan.make(parts.run_inputs.rows(), prune=told_to.prune, partial=parts.run_inputs.partial)
-            if plan.counts[OTHER_ORDER] and not told_to.changed:
-                answers = f"{plan.counts[OTHER_ORDER]} answers of {parts.output} have"
-                raise other_order([part for part in PARTS if part in plan.differs], answers)
-        except BaseException:
-            plan.close()
-            raise
-        return plan
 
     def _run_missing(self) -> None:
         parts, state = self.parts, self.state

@@ -95,9 +95,10 @@ class SharedOptions(TypedDict, total=False):
     regions: Annotated[
         Sequence[str] | None,
         JobOption(
-            "Send it to accounts in these regions alone (`data_region` of the settings); no fallback leaves them.",
+            "Send it to accounts in these regions alone (`data_region`); no fallback leaves them. Default: to any.",
             check_regions,
             Part.REQUEST,
+            default=(),
             flag=Flag("--region", EVERY, "NAME", repeated=True, help="Accounts there alone; may be repeated."),
         ),
     ]

@@ -108,8 +108,13 @@ def rendered(messages: Sequence[Mapping[str, Any]], place: FlowPlace, values: Se
     Raises:
         InvalidRequest: an item or an answer has no field of a name.
     """
-    known = _gathered(place, values) if place.gathers else _named(place, values)
+    known = values_by_name(place, values)
     return [{**message, "content": _filled(message["content"], known)} for message in messages]
+
+
+def values_by_name(place: FlowPlace, values: Sequence[Value]) -> dict[str, Any]:
+    """What a prompt may name, or a function of a code step may take."""
+    return _gathered(place, values) if place.gathers else _named(place, values)
 
 
 def _gathered(place: FlowPlace, values: Sequence[Value]) -> dict[str, Any]:
@@ -120,10 +125,12 @@ def _named(place: FlowPlace, values: Sequence[Value]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for (step, _), value in zip(place.parents, values, strict=True):
         found.setdefault("answer", value.text)
-        found.setdefault(step, value.text)
         for name, field in value.fields.items():
             found.setdefault(name, field)
             found.setdefault(f"{step}.{name}", field)
+    # A field that has a step's name is what a prompt means by it.
+    for (step, _), value in zip(place.parents, values, strict=True):
+        found.setdefault(step, value.text)
     return found
 
 

@@ -27,23 +27,29 @@ class AnswerRules:
     rule: Mapping[str, Any] | None = None
     #: Targets at the end of its chain that are for answers which do not fit.
     escalation: int = 0
+    #: The registered function that is run in the place of a call; empty: none is.
+    code: str = ""
     #: Filter behind it -> the rule of answers that pass.
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> AnswerRules:
         """What stands in a stored request."""
-        return cls(found.get("rule"), int(found.get("escalation", 0)), found.get("filters") or {})
+        return cls(
+            found.get("rule"), int(found.get("escalation", 0)), str(found.get("code", "")), found.get("filters") or {}
+        )
 
     def encode(self) -> bytes:
         """As it stands in a stored request."""
         said: dict[str, Any] = {} if self.rule is None else {"rule": self.rule}
         if self.escalation:
             said["escalation"] = self.escalation
+        if self.code:
+            said["code"] = self.code
         return orjson.dumps({**said, "filters": self.filters} if self.filters else said)
 
     def __bool__(self) -> bool:
-        return self.rule is not None or bool(self.filters)
+        return self.rule is not None or bool(self.filters) or bool(self.code)
 
 
 NO_RULES = AnswerRules()

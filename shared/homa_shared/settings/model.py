@@ -39,7 +39,7 @@ from homa_shared.settings.sections import (
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.store_file import read_store_file
 from homa_shared.settings.toml_lines import SettingPath, dotted
-from homa_shared.settings.values import BlobsUrl, BlobsUrls, LocalPath, Name, Share, StoreUrl, Words
+from homa_shared.settings.values import BlobsUrl, BlobsUrls, LocalPath, Name, ReadPlaces, Share, StoreUrl, Words
 
 #: Shown as the origin of what nobody set.
 DEFAULT = "default"
@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     #: Directories and buckets under which workers write what schedules deliver; with none, only beside an embedded
     #: store, and anywhere.
     deliver_files: BlobsUrls = ()
+    #: Directories, and beginnings of addresses, under which workers read inputs of schedules' batches; with none, only
+    #: beside an embedded store, and anywhere.
+    schedule_inputs: ReadPlaces = ()
     #: The server through which workers send mail.
     mail: Mail = Mail()
     #: How long what has ended is kept.

@@ -12,6 +12,8 @@ from homa_shared.settings.values import NanoUsd, Parameters, Seconds, Zone
 
 #: One target or a list of them: each may have commas in it.
 Targets = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+#: Of a command, one by one.
+Arguments = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class ScheduleSettings(Section):
@@ -33,7 +35,7 @@ class ScheduleSettings(Section):
     #: Instead of prompt, model and options: arguments of `homa run`, such as
     #: `["/data/*.txt", "--prompt", "Classify: {{text}}", "--model", "openai:gpt-6-luna"]`. Each tick makes a batch of
     #: what the inputs are then; relative paths begin at the folder of homa.toml.
-    run: tuple[str, ...] | None = None
+    run: Arguments | None = None
     #: Further options of a job, by their names in Python: `options.max_tokens = 500`.
     options: Parameters = {}
     #: Of ticks that came while no worker was awake: one run for all, none, or a run for each.

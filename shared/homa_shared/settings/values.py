@@ -89,6 +89,13 @@ def _blobs_url(value: Any) -> Any:
     return value
 
 
+def _read_place(value: Any) -> Any:
+    """The beginning of an address as it is; a directory's absolute path."""
+    if not isinstance(value, str) or "://" in value:
+        return value
+    return str(Path(value).expanduser().absolute())
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -141,6 +148,10 @@ WebhookUrl = Annotated[str, AfterValidator(_webhook_url)]
 BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
 #: Several of them: a list, or one string with commas between them.
 BlobsUrls = Annotated[tuple[BlobsUrl, ...], BeforeValidator(_listed)]
+#: Directories and beginnings of addresses: a list, or one string with commas between them.
+ReadPlaces = Annotated[
+    tuple[Annotated[str, BeforeValidator(_read_place), Field(min_length=1)], ...], BeforeValidator(_listed)
+]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]

@@ -92,13 +92,14 @@ def acting_as(actor: str) -> Iterator[None]:
         _acting.reset(token)
 
 
-def note_action(keys: Keys, action: Action, via: str) -> Op[None]:
-    """Writes an action into the trail; asks again where somebody else was first.
+def note_action(keys: Keys, action: Action, via: str, actor: str = "") -> Op[str]:
+    """Writes an action into the trail, again where somebody else was first; returns the entry's id.
 
     Args:
         via: the role of the process: cli, client, gateway.
+        actor: who acts; empty: as `acting_as` says, or the user of this process.
     """
-    actor = _acting.get() or _user()
+    actor = actor or _acting.get() or _user()
     entry = Entry("", 0, valid_text(actor), via, action.name, valid_text(action.subject), dict(action.details))
     return _append(keys, replace(entry, nonce=new_nonce()), _ASKING)
 
@@ -110,13 +111,17 @@ def trail(keys: Keys, *, after: str = "", most: int = PAGE) -> Op[list[Entry]]:
         after: place of the entry before; empty for the beginning.
     """
     first = f"({after}" if after else "-"
-    return read((("XRANGE", keys.audit(), first, "+", "COUNT", most),), lambda replies: list(map(_entry, replies[0])))
+    return read((("XRANGE", keys.audit(), first, "+", "COUNT", most),), lambda replies: list(map(entry_of, replies[0])))
 
 
-def latest(keys: Keys, most: int) -> Op[list[Entry]]:
-    """The last entries, the newest first."""
-    command = ("XREVRANGE", keys.audit(), "+", "-", "COUNT", most)
-    return read((command,), lambda replies: list(map(_entry, replies[0])))
+def latest(keys: Keys, most: int, before: str = "") -> Op[list[Entry]]:
+    """The last entries, the newest first.
+
+    Args:
+        before: id of the oldest one that is known; empty: from the newest on.
+    """
+    command = ("XREVRANGE", keys.audit(), f"({before}" if before else "+", "-", "COUNT", most)
+    return read((command,), lambda replies: list(map(entry_of, replies[0])))
 
 
 @dataclass(slots=True)
@@ -149,7 +154,7 @@ class Verification:
             self.met = self.met or entry.digest == expected
 
 
-def _append(keys: Keys, entry: Entry, before: str, now_ms: int = 0) -> Op[None]:
+def _append(keys: Keys, entry: Entry, before: str, now_ms: int = 0) -> Op[str]:
     chained = replace(entry, before=before, at_ms=now_ms)
     fields = {
         "at": now_ms,
@@ -164,13 +169,14 @@ def _append(keys: Keys, entry: Entry, before: str, now_ms: int = 0) -> Op[None]:
     }
     args = [entry.nonce, before, *(part for pair in fields.items() for part in pair)]
 
-    def rest(reply: Any) -> Op[None] | None:
-        return None if reply == 1 else _append(keys, entry, text(reply[0]), int(reply[1]))
+    def rest(reply: Any) -> Op[str] | None:
+        return None if isinstance(reply, bytes) else _append(keys, entry, text(reply[0]), int(reply[1]))
 
-    return call(keys, "note_action", args, lambda _: None, rest)
+    return call(keys, "note_action", args, text, rest)
 
 
-def _entry(row: Any) -> Entry:
+def entry_of(row: Any) -> Entry:
+    """An entry as the stream has it."""
     said = mapping(row[1])
     return Entry(
         text(row[0]),

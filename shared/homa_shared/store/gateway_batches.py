@@ -34,6 +34,8 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: Names of the APIs that have batches of files.
+APIS = ("openai", "anthropic")
 #: States that a batch does not leave.
 OVER = frozenset({Status.FAILED, Status.COMPLETED, Status.EXPIRED, Status.CANCELLED})
 
@@ -142,7 +144,7 @@ def cancel_file_batch(keys: Keys, batch_id: str) -> Op[str]:
 
 
 def drop_batch(keys: Keys, batch_id: str) -> Op[str]:
-    """Forgets a batch that has ended, with its files."""
+    """Forgets a batch with its files; of one that goes on no further line becomes a job."""
     return call(keys, "gateway_batch", ("drop", batch_id), text)
 
 

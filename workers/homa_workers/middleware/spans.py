@@ -86,12 +86,12 @@ class Spans(Middleware):
 
     def after_call(self, attempt: RunningAttempt, call: Call, result: Completion | Exception) -> None:
         if attempt.request.trace and (found := self._open(attempt)) is not None:
-            self._called(found, attempt, "chat", call.model, _asked(attempt, call, found.began_s), result)
+            self._called(found, "chat", call.model, _asked(attempt, call, found.began_s), result)
 
     def after_embedding(self, attempt: RunningAttempt, texts: Sequence[str], result: Embeddings | Exception) -> None:
         if attempt.request.trace and (found := self._open(attempt)) is not None:
             model = attempt.claim.target.partition(":")[2]
-            self._called(found, attempt, "embeddings", model, {"homa.texts": len(texts)}, result)
+            self._called(found, "embeddings", model, {"homa.texts": len(texts)}, result)
 
     def tool_ended(self, attempt: RunningAttempt, tool: str, call_id: str, began_ns: int, *, failed: bool) -> None:
         if not attempt.request.trace or (found := self._open(attempt)) is None:
@@ -142,7 +142,6 @@ class Spans(Middleware):
         span = self._traces.tracer.start_span(
             f"process {claim.queue}", parent, self._api.SpanKind.CONSUMER, said, start_time=taken_ns
         )
-        span.add_event("homa.taken", timestamp=taken_ns)
         for target, why in attempt.request.skipped if claim.attempt == 1 else ():
             span.add_event("homa.skipped", {"homa.target": target, "homa.why": why})
         found = attempt.notes[_NOTE] = _Open(span, self._api.set_span_in_context(span))
@@ -151,7 +150,6 @@ class Spans(Middleware):
     def _called(
         self,
         found: _Open,
-        attempt: RunningAttempt,
         operation: str,
         model: str,
         asked: dict[str, Any],
@@ -161,7 +159,6 @@ class Spans(Middleware):
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": self._provider,
             "gen_ai.request.model": model,
-            "homa.provider": attempt.claim.target.partition(":")[0],
         }
         span = self._traces.tracer.start_span(
             f"{operation} {model}",
@@ -227,7 +224,9 @@ def _usage(usage: Usage) -> dict[str, int]:
 def _sums(attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None) -> dict[str, Any]:
     """How it ended, and what all its calls cost."""
     name = str(outcome.state) if isinstance(outcome, Ended) else _NAMES[type(outcome)]
-    said: dict[str, Any] = {"homa.outcome": name, "homa.calls": attempt.spent.calls}
+    said: dict[str, Any] = {"homa.outcome": name}
+    if attempt.spent.calls > 1:
+        said["homa.calls"] = attempt.spent.calls
     if attempt.spent.nano is not None:
         said["homa.cost_nano_usd"] = attempt.spent.nano
     if result is not None and result is not ReportResult.OK:

@@ -154,6 +154,5 @@ def _is_plain(attempt: RunningAttempt, report: Report) -> bool:
 
     The store asks again (scripts/lib/plain_reports.lua): what it knows better is told by itself then.
     """
-    if attempt.steps.count or attempt.claim.cache_key or attempt.request.flow is not None:
-        return False
-    return report.charge is Charge.ACTUAL
+    is_kept = attempt.claim.cache_key and attempt.request.flow is None
+    return report.charge is Charge.ACTUAL and not attempt.steps.count and not is_kept

@@ -12,15 +12,14 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered
+from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered, values_by_name
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.operation import Op, read
 from homa_workers.attempt import RunningAttempt
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import refused
+from homa_workers.store_io.gathered_reads import GatheredReads
 from homa_workers.store_io.media import Media
-from homa_workers.store_io.persist import persist
 
 #: Prompts up to so many bytes cost the same a byte: windows whose price is higher begin above.
 _LINEAR_BYTES = 100_000
@@ -38,7 +37,7 @@ class FlowPrompts:
     """
 
     def __init__(self, store: AsyncStore, media: Media, log: WorkerLog) -> None:
-        self._store, self._media, self._log = store, media, log
+        self._keys, self._media, self._reads = store.keys, media, GatheredReads(store, log)
 
     async def fill(self, attempt: RunningAttempt, place: FlowPlace) -> None:
         """Gives an attempt its messages.
@@ -46,9 +45,12 @@ class FlowPrompts:
         Raises:
             Halted: what they are made of is no longer kept, or lacks a field that they name.
         """
-        request = attempt.request
+        request, values = attempt.request, await self._values(attempt, place)
+        if request.rules.code:
+            attempt.values = values_by_name(place, values)
+            return
         try:
-            messages = rendered(request.messages, place, await self._values(attempt, place))
+            messages = rendered(request.messages, place, values)
         except InvalidRequest as error:
             raise refused(str(error)) from error
         added = len(orjson.dumps(messages)) - len(orjson.dumps(request.messages))
@@ -57,18 +59,17 @@ class FlowPrompts:
         attempt.grown = "" if is_covered else GROWN
 
     async def _values(self, attempt: RunningAttempt, place: FlowPlace) -> list[Value]:
-        raws = await persist(self._store, self._read(attempt.claim.batch, place.parents), self._log)
+        raws = await self._reads.values(self._named(attempt.claim.batch, place.parents))
         return [await self._value(*parent, raw) for parent, raw in zip(place.parents, raws, strict=True)]
 
-    def _read(self, run: str, parents: Sequence[tuple[str, str]]) -> Op[list[bytes | None]]:
-        keys = self._store.keys
-        named = [
+    def _named(self, run: str, parents: Sequence[tuple[str, str]]) -> list[str]:
+        keys = self._keys
+        return [
             keys.flow_item(run, step, reference.removeprefix(ITEM))
             if reference.startswith(ITEM)
             else keys.reply(reference)
             for step, reference in parents
         ]
-        return read([("MGET", *named)], lambda replies: list(replies[0]))
 
     async def _value(self, step: str, reference: str, raw: bytes | None) -> Value:
         if raw is None:

@@ -30,6 +30,7 @@ from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded, 
 from homa_workers.pipeline.acknowledge import Acknowledger
 from homa_workers.pipeline.around_call import AroundCaller
 from homa_workers.pipeline.call import Caller
+from homa_workers.pipeline.code_steps import run_code
 from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.flow_prompts import FlowPrompts
 from homa_workers.pipeline.reckoning import Reckoned, reckoned
@@ -188,6 +189,8 @@ class Pipeline:
         if request.kind == EMBEDDING:
             return await Embedding(self._journal(attempt), self.caller, self.vectors).answer()
         if takes_steps(request):
+            if request.rules.code:
+                return await run_code(attempt, self.toolbox)
             completion = await Chat(self._journal(attempt), self.toolbox, self.caller).answer()
             return succeeded(completion, attempt.answered_by)
         asked = request.call(attempt.claim.target, attempt.claim.fallbacks_left)

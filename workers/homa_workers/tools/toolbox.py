@@ -31,6 +31,10 @@ MOST_BYTES = 1_000_000
 FAILED = '{"error":'
 
 
+class ToolFailed(Exception):
+    """A call of a tool brought no result; the message says why."""
+
+
 class Toolbox:
     """The tools of one process.
 
@@ -56,19 +60,31 @@ class Toolbox:
             arguments: JSON, as the model wrote it.
         """
         try:
-            given = tool.arguments(arguments)
-            if not tool.is_async:
-                # Waiting for a thread is not the tool's time.
-                await self._threads.acquire()
+            return await self.called(tool, arguments)
+        except (BadArguments, ToolFailed) as error:
+            return failure(str(error))
+
+    async def called(self, tool: Tool[..., Any], arguments: str) -> str:
+        """What a call brings, as text.
+
+        Raises:
+            BadArguments: they do not fit.
+            ToolFailed: it raised, took too long, or its result is no JSON.
+        """
+        given = tool.arguments(arguments)
+        if not tool.is_async:
+            # Waiting for a thread is not the tool's time.
+            await self._threads.acquire()
+        try:
             async with asyncio.timeout(tool.timeout_s) as limit:
                 return _text(await apart(self._result(tool, given)))
-        except BadArguments as error:
-            return failure(str(error))
+        except ToolFailed:
+            raise
         except TimeoutError as error:
             late = f"{tool.name} did not end within {tool.timeout_s:g} s"
-            return failure(late if limit.expired() else _said(error))
+            raise ToolFailed(late if limit.expired() else _said(error)) from error
         except Exception as error:
-            return failure(_said(error))
+            raise ToolFailed(_said(error)) from error
 
     async def _result(self, tool: Tool[..., Any], given: dict[str, Any]) -> Any:
         try:
@@ -142,6 +158,8 @@ def _text(result: Any) -> str:
         try:
             text = to_json(result).decode()
         except PydanticSerializationError as error:
-            return failure(f"the result cannot be written as JSON: {error}")
+            raise ToolFailed(f"the result cannot be written as JSON: {error}") from error
     size = len(text.encode())
-    return text if size <= MOST_BYTES else failure(f"the result has {size} bytes, and at most {MOST_BYTES} are taken")
+    if size > MOST_BYTES:
+        raise ToolFailed(f"the result has {size} bytes, and at most {MOST_BYTES} are taken")
+    return text

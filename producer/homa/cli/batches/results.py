@@ -11,6 +11,7 @@ from homa.client.session import Session
 from homa.drivers.effects import Emit, Flow
 from homa.files.result_line import line_bytes
 from homa.runs.result_lines import result_lines
+from homa.runs.resume_batch import ORDER
 from homa_shared.model.errors import ResultTimeout
 from homa_shared.store import reads
 
@@ -25,10 +26,12 @@ def write_results(here: Session, batch: str, output: BinaryIO, *, after: int, fo
         follow: go on until the batch is complete.
     """
     latest = here.store.run(reads.batch_retried(here.keys, batch))
+    view = here.store.run(reads.batch(here.keys, batch))
+    order = "" if view is None else view.raw.get(ORDER, "")
 
     def take(page: LinePage) -> Flow[None]:
         wanted = [line for line in page.lines if not _superseded(batch, line.job_id, latest)]
-        yield Emit((page.cursor, (yield from result_lines(here.keys, wanted))))
+        yield Emit((page.cursor, (yield from result_lines(here.keys, wanted, order))))
 
     position = after
     with suppress(ResultTimeout):  # nothing more has ended so far

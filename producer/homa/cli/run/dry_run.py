@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
 import orjson
 
+from homa.cli.context import say
 from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.client.management.estimates import Estimate
 from homa.files import Skipped
+from homa.files.writers.registry import earlier_lines
 from homa.runs.forecast import forecast
+from homa.runs.inputs import STDIN
+from homa.runs.plan import Plan
+from homa.runs.plan_words import planned, told
 from homa.runs.progress import duration
 from homa_shared.model.money import usd
 
 
 def dry_run(run: CheckedRun) -> None:
     request = run.request
-    found = forecast(run.view, request.run_options, run.builder, request.run_inputs.rows())
+    with contextlib.ExitStack() as stack:
+        rows = request.run_inputs.rows()
+        if request.resume and (plan := _plan(run, stack)) is not None:
+            say(told(plan, request.resumption))
+            rows = plan.rows()
+        found = forecast(run.view, request.run_options, run.builder, rows)
     if request.as_json:
         click.echo(orjson.dumps(_document(found, request.run_inputs.skipped)))
         return
     click.echo("\n".join(_told(found, request)))
+
+
+def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
+    """What a resumed run would do; None where no results are there. Its batch in the store is not looked at."""
+    request = run.request
+    columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
+    earlier = earlier_lines(request.output, request.form, columns=columns, schema=request.run_options.schema)
+    stack.callback(earlier.close)
+    if request.output == STDIN or not earlier.count:
+        return None
+    plan = planned(
+        earlier,
+        run.builder,
+        request.run_options.order,
+        request.run_inputs,
+        request.resumption,
+        output=request.output,
+    )
+    stack.callback(plan.close)
+    return plan
 
 
 def _document(found: Estimate, skipped: Skipped) -> dict[str, Any]:

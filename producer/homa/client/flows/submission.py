@@ -12,7 +12,7 @@ from typing import Any
 from homa.drivers.effects import Flow as Effects
 from homa.drivers.effects import ask, ask_patiently, patiently
 from homa.flows.checks import check_reuse, check_run_options
-from homa.flows.compiling import Compiled, compiled
+from homa.flows.compiling import Compiled, compiled, first_model
 from homa.flows.flow import Flow
 from homa.flows.items import Items
 from homa.flows.steps import ASKING
@@ -64,7 +64,8 @@ class RunSubmission:
         for step in self.flow.steps:
             if step.kind in ASKING:
                 fallbacks = check_fallbacks("fallbacks", step.options.get("fallbacks") or ())
-                self._submitter.expect(str(step.options["model"]), [*fallbacks, *step.escalate])
+                model = step.options.get("model") or first_model(self.flow)
+                self._submitter.expect(str(model), [*fallbacks, *step.escalate])
         view = yield from self._submitter.view()
         made = compiled(self.flow, view, self.id, self._shared, self._cap, reuse=self._reuse)
         yield from self._submitter.write_plans(view, made.targets)

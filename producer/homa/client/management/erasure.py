@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from homa.client.management.gateway_erasure import erase_files
 from homa.drivers.effects import Flow, Sleep, ask_patiently
 from homa_shared.model.constants import SLICE
 from homa_shared.model.records import Job
@@ -28,10 +29,13 @@ from homa_shared.store.reads.conversations import conversations
 from homa_shared.store.reads.handlers import handlers
 from homa_shared.store.reads.jobs import ENDED_LISTS, LIVE_LISTS
 from homa_shared.store.reads.schedules import schedule_names, schedules
+from homa_shared.store.reads.webhooks import webhooks
 from homa_shared.store.transitions import admin, erasure
 from homa_shared.store.transitions.conversations import delete as delete_conversation
 from homa_shared.store.transitions.schedules import delete_schedule
 
+#: APIs of the gateway that have batches of files.
+_APIS = ("openai", "anthropic")
 #: Pause between two looks whether cancelled jobs have ended, s.
 _LOOK_S = 0.2
 
@@ -85,6 +89,7 @@ class Erasure:
         self._look_only, self._patience_s = look_only, patience_s
         self._ids = hashlib.sha256()
         self._batches_kept: set[str] = set()
+        self._deliveries: list[str] = []
 
     def erase(self) -> Flow[Receipt]:
         """Erases what there is; what is there no more is not counted.
@@ -96,10 +101,13 @@ class Erasure:
         yield from self._schedules(receipt)
         yield from self._gateway_keys(receipt)
         yield from self._conversations(receipt)
+        receipt.counts += yield from erase_files(self._keys, self._tenant, look_only=self._look_only)
         batches = yield from self._close_batches()
         yield from self._live_jobs(receipt)
         yield from self._ended_jobs(receipt)
+        yield from self._told_by_delivery(receipt)
         yield from self._batches(receipt, batches)
+        yield from self._files(receipt)
         if not self._look_only:
             yield from self._told_of(receipt)
             yield from self._derived(receipt)
@@ -115,6 +123,7 @@ class Erasure:
             for view in (yield from ask_patiently(schedules(self._keys, ids[start : start + SLICE]))):
                 if view.raw.get("tenant", "") == self._tenant:
                     receipt.counts["schedules"] += 1
+                    self._deliveries += yield from ask_patiently(erasure.deliveries_of(self._keys, view.id))
                     yield from self._do(delete_schedule(self._keys, view.id))
                     yield from self._do(erasure.forget_schedule(self._keys, self._tenant, view.id))
 
@@ -206,6 +215,11 @@ class Erasure:
 
     def _batches(self, receipt: Receipt, found: Sequence[reads.BatchView]) -> Flow[None]:
         receipt.counts["batches"] += len(found)
+        for run in (view.id for view in found if "flow" in view.raw and not self._look_only):
+            cursor = "0"
+            while cursor:
+                items, cursor = yield from ask_patiently(erasure.erase_flow(self._keys, self._tenant, run, cursor))
+                receipt.counts["flow_items"] += items
         for whole in (True, False):
             ids = [view.id for view in found if (view.id not in self._batches_kept) is whole]
             for start in range(0, len(ids), SLICE):
@@ -214,8 +228,34 @@ class Erasure:
         for table in sorted({view.name for view in found if view.name}):
             yield from self._do(erasure.forget_table(self._keys, self._tenant, table))
 
+    def _told_by_delivery(self, receipt: Receipt) -> Flow[None]:
+        """Deliveries of its schedules and webhooks, which say what its jobs came to."""
+        webhooks = yield from ask_patiently(erasure.deliveries_of(self._keys, f"@{self._tenant}"))
+        names = [*self._deliveries, *webhooks]
+        if self._look_only:
+            receipt.counts["deliveries"] += len(names)
+            return
+        for start in range(0, len(names), SLICE):
+            some = names[start : start + SLICE]
+            yield from ask_patiently(admin.cancel(self._keys, some))
+            receipt.counts["deliveries"] += yield from ask_patiently(
+                erasure.erase_deliveries(self._keys, self._tenant, some)
+            )
+        yield from ask_patiently(erasure.forget_webhooks(self._keys, self._tenant))
+
+    def _files(self, receipt: Receipt) -> Flow[None]:
+        """Files of the gateway, and batches of these."""
+        for api in _APIS:
+            while not self._look_only:
+                batches, files = yield from ask_patiently(erasure.erase_files(self._keys, self._tenant, api))
+                receipt.counts["batches_of_files"] += batches
+                receipt.counts["files"] += files
+                if not batches and not files:
+                    break
+
     def _told_of(self, receipt: Receipt) -> Flow[None]:
-        """Events, and dead letters of those who were told of them."""
+        """Webhooks, events, and dead letters of those who were told of them."""
+        yield from self._webhooks(receipt)
         names = [row.name for row in (yield from ask_patiently(handlers(self._keys)))]
         for handler in ("", *names):
             after = ""
@@ -227,6 +267,14 @@ class Erasure:
         for handler in names:
             letters = partial(erasure.erase_letters, self._keys, self._tenant, handler)
             receipt.counts["dead_letters"] += yield from self._look(letters, moves=True)
+
+    def _webhooks(self, receipt: Receipt) -> Flow[None]:
+        """What became of its webhooks; those that were still to be told are not."""
+        messages = [hook.message for hook in (yield from ask_patiently(webhooks(self._keys, self._tenant)))]
+        for start in range(0, len(messages), SLICE):
+            yield from ask_patiently(admin.cancel(self._keys, messages[start : start + SLICE]))
+        erased = yield from ask_patiently(erasure.erase_webhooks(self._keys, self._tenant, messages))
+        receipt.counts["webhooks"] += erased
 
     def _derived(self, receipt: Receipt) -> Flow[None]:
         """Media that nobody shows any more, and vectors, which do not tell whose they are."""

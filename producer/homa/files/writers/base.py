@@ -65,12 +65,19 @@ class ResultsWriter(ABC):
         self.earlier = None
         earlier.close()
 
+    def inputs_digest(self, fields: Mapping[str, Any]) -> str:
+        """The digest of an input's columns as the file holds them; empty where it does not."""
+        return "" if self._records is None else self._records.inputs(fields)
+
     def lines_file(self) -> OutputFile | None:
         """The file that holds the lines; None for a stream that nobody reads back."""
         return None
 
     def close(self, *, finished: bool = False) -> None:
         """Have everything on disk. `finished`: every input has its line now, so nothing is left to resume."""
+        if self.earlier is not None:
+            self.earlier.close()
+            self.earlier = None
         self._close(finished=finished)
 
     @abstractmethod

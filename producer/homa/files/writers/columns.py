@@ -102,6 +102,15 @@ class Layout:
         return _distinct([Column("custom_id"), *inputs, *self._answer, Column("text"), Column("error"), *homa])
 
     @property
+    def answer_header(self) -> list[str]:
+        """Names of the columns that hold the answer."""
+        return self.header[1 + len(self.inputs) :][: len(self._answer) + 2]
+
+    def input_cells(self, fields: Mapping[str, Any]) -> list[Any]:
+        """Values for the columns of the input, which stand behind the first column."""
+        return [fields.get(name) for name in self.inputs]
+
+    @property
     def older_headers(self) -> list[list[str]]:
         """The headers of files that earlier releases wrote."""
         return [[column.name for column in self._laid_out(later)] for later in _LATER]
@@ -120,7 +129,7 @@ class Layout:
         error = line["error"]
         return [
             line["custom_id"],
-            *(fields.get(name) for name in self.inputs),
+            *self.input_cells(fields),
             *self._reply(line),
             f"{error['code']}: {error['message']}" if error else None,
             *(line["homa"].get(name) for name in HOMA_KINDS),

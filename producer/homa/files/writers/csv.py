@@ -15,7 +15,7 @@ from typing import Any
 from homa.files.digests import Digests
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Layout, cell_text
-from homa.files.writers.earlier_line import EarlierLine
+from homa.files.writers.earlier_line import EarlierLine, Revision, cells_digest
 from homa.files.writers.output_file import OutputFile
 from homa.files.writers.resume import no_results
 from homa_shared.calls.reply import CUT_REASONS
@@ -70,33 +70,41 @@ class CsvRecords:
     """
 
     def __init__(self, layout: Layout | None = None, delimiter: str = ",") -> None:
-        self._layout, self._delimiter = layout, delimiter
+        self._layout, self.delimiter = layout, delimiter
+        self.input_columns = 0 if layout is None else len(layout.inputs)
 
     def scan(self, path: Path) -> Iterator[EarlierLine]:
         """The records of an earlier run, its header first; raises InvalidRequest for a file of other columns."""
-        records = _whole_records(path, self._delimiter)
+        records = _whole_records(path, self.delimiter)
         number, header = next(records, (1, None))
         if header is None:
             return
         own = [place for place, name in enumerate(header) if name.endswith("homa_job")]
         if header[0] != "custom_id" or not own or own[-1] < 3 or not any(map(_ends_as_ours, header[own[-1] :])):
             raise no_results(path, number, "is not the header of a results file")
-        columns = _Columns.of(header, own[-1], self._wanted(path, header), self._delimiter)
-        yield EarlierLine(None, True, False, csv_record(columns.header, self._delimiter))
+        columns = _Columns.of(header, own[-1], self._wanted(path, header), self)
+        yield EarlierLine(None, True, False, csv_record(columns.header, self.delimiter))
         for number, record in records:
             if len(record) != len(header):
                 raise no_results(path, number, f"has {len(record)} columns, its header {len(header)}")
             yield columns.line(record)
 
-    def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
+    def inputs(self, fields: Mapping[str, Any]) -> str:
+        assert self._layout is not None
+        return cells_digest(valid_text(cell_text(value)) for value in self._layout.input_cells(fields))
+
+    def revised(self, line: EarlierLine, revision: Revision, order: str) -> bytes:
         assert self._layout is not None
         (record,) = csv.reader(
-            io.StringIO(line.raw.decode(errors="surrogateescape"), newline=""), delimiter=self._delimiter, strict=True
+            io.StringIO(line.raw.decode(errors="surrogateescape"), newline=""), delimiter=self.delimiter, strict=True
         )
-        record[0] = custom_id
-        if row:
-            *_, record[-2], record[-1] = *record, row, order
-        return csv_record(record, self._delimiter)
+        record[0] = revision.custom_id
+        if revision.row:
+            record[-2:] = [revision.row, order]
+        if revision.fields is not None:
+            cells = self._layout.input_cells(revision.fields)
+            record[1 : 1 + len(cells)] = map(cell_text, cells)
+        return csv_record(record, self.delimiter)
 
     def _wanted(self, path: Path, header: list[str]) -> list[str]:
         """The columns that the file is to have."""
@@ -122,9 +130,11 @@ class _Columns:
     row: int | None
     order: int | None
     delimiter: str
+    #: How many of the input follow the first column.
+    inputs: int
 
     @classmethod
-    def of(cls, found: list[str], job: int, wanted: list[str], delimiter: str) -> _Columns:
+    def of(cls, found: list[str], job: int, wanted: list[str], records: CsvRecords) -> _Columns:
         """Args: the file's header, the place of Homa's first column in it, the header that it is to have."""
         own = {name.removeprefix("reply_"): place for place, name in enumerate(found) if place >= job}
         places = [found.index(name) if name in found else None for name in wanted]
@@ -136,7 +146,8 @@ class _Columns:
             own.get("homa_finish_reason"),
             own.get("homa_row"),
             own.get("homa_order"),
-            delimiter,
+            records.delimiter,
+            records.input_columns,
         )
 
     def line(self, record: list[str]) -> EarlierLine:
@@ -149,6 +160,7 @@ class _Columns:
             "" if self.row is None else record[self.row],
             "" if self.order is None else record[self.order],
             error.partition(":")[0],
+            cells_digest(record[1 : 1 + self.inputs]) if self.inputs else "",
         )
 
 

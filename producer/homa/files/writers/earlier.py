@@ -9,25 +9,18 @@ SQLite's temporary database stays in memory while it is small and goes to a file
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from homa.files.digests import digest
-from homa.files.writers.earlier_line import EarlierLine, End
+from homa.files.writers.earlier_line import EarlierLine, End, Revision
 
 #: Rows that are inserted at once.
 _AT_ONCE = 1000
-
-
-class Fate(IntEnum):
-    """What becomes of a line."""
-
-    OPEN = 0
-    KEPT = 1
-    DROPPED = 2
+#: What becomes of a line (`fate`): it is kept, or it goes; 0: nobody has decided.
+_KEPT, _DROPPED = 1, 2
 
 
 class Known(NamedTuple):
@@ -38,21 +31,13 @@ class Known(NamedTuple):
     row: str
     order: str
     end: End
+    #: Digest of its input's columns.
+    inputs: str
 
 
 def _known(found: Sequence[Any]) -> Known:
-    place, name, row, order, state = found
-    return Known(place, name, row, order, End(state))
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """A line under the id that its row has now, with its digests where it had none."""
-
-    custom_id: str
-    #: Empty: as it is.
-    row: str = ""
-    order: str = ""
+    place, name, row, order, state, inputs = found
+    return Known(place, name, row, order, End(state), inputs)
 
 
 class EarlierLines:
@@ -66,12 +51,12 @@ class EarlierLines:
         self._db.executescript(
             """
             CREATE TABLE lines (place INTEGER PRIMARY KEY, id BLOB UNIQUE, name TEXT, row TEXT, ask TEXT, state INTEGER,
-                fate INTEGER DEFAULT 0, new_name TEXT, new_row TEXT);
-            CREATE TABLE rows (seq INTEGER PRIMARY KEY, id BLOB, name TEXT, row TEXT);
+                inputs TEXT, fate INTEGER DEFAULT 0, new_name TEXT, new_row TEXT, new_fields TEXT);
+            CREATE TABLE rows (seq INTEGER PRIMARY KEY, id BLOB, name TEXT, row TEXT, inputs TEXT, fields TEXT);
             """
         )
-        self._lines: dict[bytes, tuple[bytes, str, str, str, int]] = {}
-        self._rows: list[tuple[int, bytes, str, str]] = []
+        self._lines: dict[bytes, tuple[bytes, str, str, str, int, str]] = {}
+        self._rows: list[tuple[int, bytes, str, str, str, str]] = []
         #: How many there are.
         self.count = 0
         #: Those of them without a digest.
@@ -88,7 +73,7 @@ class EarlierLines:
         assert line.custom_id is not None
         end = End.ENDED_NOW if now and not line.good else line.end
         name = line.custom_id
-        self._lines[digest(name)] = (digest(name), name, line.row, line.order, end)
+        self._lines[digest(name)] = (digest(name), name, line.row, line.order, end, line.inputs)
         self.count += 1
         self.unmarked += not line.row and line.good
         if len(self._lines) >= _AT_ONCE:
@@ -98,43 +83,51 @@ class EarlierLines:
         """The line of this id that no row has been given yet."""
         self._flush_lines()
         found = self._db.execute(
-            "SELECT place, name, row, ask, state FROM lines WHERE id = ? AND fate = 0", (digest(custom_id),)
+            "SELECT place, name, row, ask, state, inputs FROM lines WHERE id = ? AND fate = 0", (digest(custom_id),)
         ).fetchone()
         return None if found is None else _known(found)
 
-    def decide(self, place: int, fate: Fate, name: str = "", row: str = "") -> None:
-        """Says what becomes of a line; with another id, or a digest that it lacked, it is revised."""
-        self.revised = self.revised or fate is Fate.DROPPED or bool(name or row)
+    def drop(self, place: int) -> None:
+        """A line goes: its row is asked anew."""
+        self.revised = True
+        self._db.execute("UPDATE lines SET fate = ? WHERE place = ?", (_DROPPED, place))
+
+    def keep(self, place: int, name: str = "", row: str = "", fields: str = "") -> None:
+        """A line stays; it is revised where it gets another id, a digest that it lacked, or columns (JSON)."""
+        self.revised = self.revised or bool(name or row or fields)
         self._db.execute(
-            "UPDATE lines SET fate = ?, new_name = ?, new_row = ? WHERE place = ?", (fate, name, row, place)
+            "UPDATE lines SET fate = ?, new_name = ?, new_row = ?, new_fields = ? WHERE place = ?",
+            (_KEPT, name, row, fields, place),
         )
 
-    def seek(self, seq: int, custom_id: str, row: str) -> None:
-        """Notes a row that no line of its id answers; `row` is empty for one that cannot be sent."""
-        self._rows.append((seq, digest(custom_id), custom_id, row))
+    def seek(self, seq: int, custom_id: str, row: str, inputs: str, fields: str) -> None:
+        """Notes a row that no line of its id answers, with the digest of its columns, and them as JSON."""
+        self._rows.append((seq, digest(custom_id), custom_id, row, inputs, fields))
         if len(self._rows) >= _AT_ONCE:
             self._flush_rows()
 
-    def moved(self) -> Iterator[tuple[int, str, Known]]:
-        """Rows that a line under another id answers, each with its new id."""
+    def moved(self) -> Iterator[tuple[int, str, str, Known]]:
+        """Rows that a line under another id answers, each with its new id, and its columns where they are others."""
         self._flush_rows()
         # A table of its own: lines are decided on while it is read.
         self._db.execute(
             """
-            CREATE TABLE moved AS SELECT r.seq, r.name AS new_name, l.place, l.name, l.row, l.ask, l.state
+            CREATE TABLE moved AS SELECT r.seq, r.name AS new_name,
+                CASE WHEN l.inputs = r.inputs OR l.inputs = '' THEN '' ELSE r.fields END AS new_fields,
+                l.place, l.name, l.row, l.ask, l.state, l.inputs
             FROM (SELECT *, row_number() OVER (PARTITION BY row ORDER BY place) AS n FROM lines
                   WHERE fate = 0 AND row != '') l
             JOIN (SELECT *, row_number() OVER (PARTITION BY row ORDER BY seq) AS n FROM rows WHERE row != '') r
             ON l.row = r.row AND l.n = r.n
             """
         )
-        for seq, name, *line in self._db.execute("SELECT * FROM moved"):
-            yield seq, name, _known(line)
+        for seq, name, fields, *line in self._db.execute("SELECT * FROM moved"):
+            yield seq, name, fields, _known(line)
 
     def same_id(self) -> Iterator[tuple[int, Known]]:
         """Rows noted, each with the line that has its id and that answers none of this run's rows."""
         found = self._db.execute(
-            "SELECT r.seq, l.place, l.name, l.row, l.ask, l.state FROM rows r JOIN lines l ON l.id = r.id "
+            "SELECT r.seq, l.place, l.name, l.row, l.ask, l.state, l.inputs FROM rows r JOIN lines l ON l.id = r.id "
             "WHERE l.fate = 0"
         )
         for seq, *line in found:
@@ -168,11 +161,11 @@ class EarlierLines:
         """What becomes of a line of the file; None: it goes."""
         assert line.custom_id is not None
         found = self._db.execute(
-            "SELECT fate, new_name, new_row, state FROM lines WHERE id = ?", (digest(line.custom_id),)
+            "SELECT fate, new_name, new_row, new_fields, state FROM lines WHERE id = ?", (digest(line.custom_id),)
         ).fetchone()
-        if found is None or found[0] == Fate.DROPPED or (End(found[3]) <= End.CUT) != line.good:
+        if found is None or found[0] == _DROPPED or End(found[4]).good != line.good:
             return None
-        return Revision(found[1] or line.custom_id, found[2] or "")
+        return Revision(found[1] or line.custom_id, found[2] or "", json.loads(found[3]) if found[3] else None)
 
     def kept(self) -> Iterator[tuple[str, End]]:
         """Ids of the lines that stay, and how they ended."""
@@ -192,8 +185,9 @@ class EarlierLines:
     def _flush_lines(self) -> None:
         if self._lines:
             self._db.executemany(
-                "INSERT INTO lines (id, name, row, ask, state) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                "row = excluded.row, ask = excluded.ask, state = excluded.state WHERE excluded.state < lines.state",
+                "INSERT INTO lines (id, name, row, ask, state, inputs) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET row = excluded.row, ask = excluded.ask, state = excluded.state, "
+                "inputs = excluded.inputs WHERE excluded.state < lines.state",
                 self._lines.values(),
             )
             self._lines.clear()
@@ -201,5 +195,5 @@ class EarlierLines:
     def _flush_rows(self) -> None:
         self._flush_lines()
         if self._rows:
-            self._db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)", self._rows)
+            self._db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", self._rows)
             self._rows.clear()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,6 +71,8 @@ class EarlierLine:
     order: str = ""
     #: Of its error.
     code: str = ""
+    #: Digest of the input's columns that stand beside the answer; empty where none do.
+    inputs: str = ""
 
     @property
     def end(self) -> End:
@@ -81,6 +85,17 @@ class EarlierLine:
         return End.INVALID if self.code in _INVALID_CODES else End.FAILED
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A line as its row has it now."""
+
+    custom_id: str
+    #: Digest that it lacked; empty: as it is.
+    row: str = ""
+    #: Columns of its input; None: as they are.
+    fields: Mapping[str, Any] | None = None
+
+
 class Records(Protocol):
     """How a format's file is read back."""
 
@@ -88,8 +103,12 @@ class Records(Protocol):
         """A file's whole records in order, up to a torn last one; raises InvalidRequest for a file of another kind."""
         ...
 
-    def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
-        """A record under another id; with digests where `row` is not empty."""
+    def revised(self, line: EarlierLine, revision: Revision, order: str) -> bytes:
+        """A record under another id or with other columns of its input; with digests where it had none."""
+        ...
+
+    def inputs(self, fields: Mapping[str, Any]) -> str:
+        """The digest of an input's columns, as they would stand beside the answer; empty where they do not."""
         ...
 
 
@@ -106,7 +125,19 @@ def earlier_line(line: Mapping[str, Any], raw: bytes) -> EarlierLine:
         _text(homa.get("row")),
         _text(homa.get("order")),
         _text(error.get("code")),
+        fields_digest(line["input"]) if isinstance(line.get("input"), dict) else "",
     )
+
+
+def fields_digest(fields: Mapping[str, Any]) -> str:
+    """A digest of fields as JSON has them; one that is null is as good as none."""
+    said = {name: value for name, value in fields.items() if value is not None}
+    return cells_digest([json.dumps(said, sort_keys=True, default=str)])
+
+
+def cells_digest(cells: Iterable[str]) -> str:
+    """A digest of cells."""
+    return blake2b("\0".join(cells).encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _text(value: object) -> str:

@@ -57,7 +57,7 @@ class JournaledResults(ResultsWriter):
     """Journals each line; the table is made at the end."""
 
     def __init__(self, journal: JsonlResults, table: Table, layout: Layout) -> None:
-        super().__init__(journal.done, JsonlRecords())
+        super().__init__(journal.done, JsonlRecords(keep_fields=True))
         self._journal = journal
         self._table = table
         self._layout = layout
@@ -135,13 +135,12 @@ def _common(known: Kind | None, found: Kind) -> Kind:
 
 
 def journal_lines(layout: Layout, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """A finished table as the lines of its journal. Raises InvalidRequest where its columns are others."""
-    headers = [set(header) for header in (layout.header, *layout.older_headers)]
+    """A finished table as the lines of its journal. Raises InvalidRequest where it lacks columns of the answers."""
     for record in records:
-        if set(record) not in headers:
+        if missing := [name for name in layout.answer_header if name not in record]:
             raise InvalidRequest(
-                f"--resume: the table has columns {', '.join(record)}: expected {', '.join(layout.header)}; "
-                "give the same inputs and schema, or another --output"
+                f"--resume: the table has columns {', '.join(record)}: expected {', '.join(missing)} too; "
+                "give the same schema, or another --output"
             )
         line, fields = layout.line(record)
         yield line_bytes({**line, "input": fields})

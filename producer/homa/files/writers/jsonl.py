@@ -12,7 +12,7 @@ import orjson
 from homa.files.digests import Digests
 from homa.files.result_line import line_bytes
 from homa.files.writers.base import ResultsWriter
-from homa.files.writers.earlier_line import EarlierLine, earlier_line
+from homa.files.writers.earlier_line import EarlierLine, Revision, earlier_line, fields_digest
 from homa.files.writers.output_file import OutputFile
 from homa.files.writers.resume import no_results
 
@@ -21,7 +21,7 @@ class JsonlResults(ResultsWriter):
     """Appends each line as it comes; with `keep_fields` with the input's fields beside it, as a journal needs them."""
 
     def __init__(self, output: OutputFile, done: Digests, *, keep_fields: bool = False) -> None:
-        super().__init__(done, JsonlRecords())
+        super().__init__(done, JsonlRecords(keep_fields=keep_fields))
         self._output = output
         self._keep_fields = keep_fields
 
@@ -55,13 +55,21 @@ class JsonlRecords:
                 elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
                     raise no_results(path, number, "is not a result line")
 
-    def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
+    def __init__(self, *, keep_fields: bool = False) -> None:
+        self._keep_fields = keep_fields
+
+    def revised(self, line: EarlierLine, revision: Revision, order: str) -> bytes:
         # Not orjson: a journal has the input's fields, and a number among them beyond 64 bits is to stay as it is.
         document: dict[str, Any] = json.loads(line.raw)
-        document["custom_id"] = custom_id
-        if row:
-            document["homa"] = {**document["homa"], "row": row, "order": order}
+        document["custom_id"] = revision.custom_id
+        if revision.row:
+            document["homa"] = {**document["homa"], "row": revision.row, "order": order}
+        if revision.fields is not None:
+            document["input"] = revision.fields
         return line_bytes(document)
+
+    def inputs(self, fields: Mapping[str, Any]) -> str:
+        return fields_digest(fields) if self._keep_fields else ""
 
 
 def read_line(raw: bytes) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Layout
 from homa.files.writers.csv import CsvRecords, CsvResults
 from homa.files.writers.earlier import EarlierLines
-from homa.files.writers.earlier_line import Records
+from homa.files.writers.earlier_line import Records, earlier_line
 from homa.files.writers.folder import JOURNAL, FolderResults, check_folder, clear
 from homa.files.writers.journaled import JournaledResults, Table, journal_lines
 from homa.files.writers.jsonl import JsonlRecords, JsonlResults
@@ -42,6 +42,27 @@ def done(target: str, form: str | None = None) -> Digests:
         path = _table(chosen, target).journal
     delimiter = _DELIMITERS.get(chosen)
     return survey(path, JsonlRecords() if delimiter is None else CsvRecords(delimiter=delimiter)).done
+
+
+def earlier_lines(
+    target: str, form: str | None = None, *, columns: Iterable[str] = (), schema: Mapping[str, Any] | None = None
+) -> EarlierLines:
+    """The lines that results of an earlier run hold, as a look; arguments and errors are those of `open_output`."""
+    chosen, layout, earlier = output_format(target, form), Layout(columns, schema), EarlierLines()
+    path, records = Path(target).resolve(), JsonlRecords(keep_fields=chosen in _TABLES)
+    if chosen in _DELIMITERS:
+        survey(path, CsvRecords(layout, _DELIMITERS[chosen]), earlier=earlier)
+    elif chosen in _TABLES:
+        table = _table(chosen, target)
+        if table.journal.exists():
+            survey(table.journal, records, earlier=earlier)
+        elif table.exists():
+            for record in table.read():
+                line, fields = layout.line(record)
+                earlier.add(earlier_line({**line, "input": fields}, b""))
+    else:
+        survey(path / JOURNAL if chosen in FOLDERS else path, records, earlier=earlier)
+    return earlier
 
 
 def open_output(

@@ -70,8 +70,8 @@ def revised(path: Path, records: Records, earlier: EarlierLines, order: str) -> 
         if line.custom_id is None:
             yield line.raw
         elif (found := earlier.revision(line)) is not None:
-            same = found.custom_id == line.custom_id and not found.row
-            yield line.raw if same else records.revised(line, found.custom_id, found.row, order)
+            same = found.custom_id == line.custom_id and not found.row and found.fields is None
+            yield line.raw if same else records.revised(line, found, order)
 
 
 def _kept(

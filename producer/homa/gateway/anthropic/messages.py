@@ -39,7 +39,8 @@ async def messages(inquiry: Inquiry) -> ASGIApp:
         events = MessageEvents(job.job_id, body["model"], inquiry.request_id)
         headers = {"x-homa-job": job.job_id}
         # Thinking, which is known at the end, stands before the calls that it led to.
-        with_calls = not body.get("thinking")
+        thinking = body.get("thinking")
+        with_calls = not isinstance(thinking, dict) or thinking.get("type") == "disabled"
         return EventStream(_events(inquiry, job, events, with_calls), headers, cancelling(inquiry, job.job_id))
     reply = await answer_of(inquiry, job)
     return JsonAnswer(message_of(answer_body(reply.body), job.job_id, body["model"]), headers=reply_headers(reply))

@@ -81,7 +81,6 @@ class FileBatches:
             "headers": orjson.dumps(asked.headers).decode(),
             "gateway_key": principal.budget_key,
             "role": principal.role.value,
-            "key": principal.key_id,
             "webhook": asked.webhook,
             "models": orjson.dumps(principal.models).decode(),
             "output": f"file-{unique_id()}",

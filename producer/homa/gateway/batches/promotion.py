@@ -17,7 +17,6 @@ from homa.gateway.errors import ApiError, internal, of_error
 from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
-from homa.submit.key_rates import on_budget_of
 from homa.submit.messages import build_messages
 from homa.submit.option_checks import check_metadata
 from homa.submit.options import check_options, spread
@@ -96,8 +95,9 @@ class Promoter:
             yield from self._submitter.write_plans(self._view, sorted(targets))
         yield from uploads.send(keys)
         to, offset = start + len(lines), lines[-1].end
-        jobs = [(on_budget_of(self._principal.key, common), entries) for common, entries in groups.values()]
-        op = promote_lines(keys, self._batch_id, start=start, to=to, offset=offset, groups=jobs, lost=lost)
+        op = promote_lines(
+            keys, self._batch_id, start=start, to=to, offset=offset, groups=list(groups.values()), lost=lost
+        )
         return (yield from ask_patiently(op))
 
     def _read(self, number: int, line: FileLine) -> RequestLine | LostLine:

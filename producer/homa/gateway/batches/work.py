@@ -27,7 +27,7 @@ from homa.submit.submitter import Submitter
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
 from homa_shared.store.gateway_batches import OVER, GatewayBatch, Status
-from homa_shared.store.gateway_keys import Role, find_key
+from homa_shared.store.gateway_keys import Role
 from homa_shared.store.gateway_lines import Moved
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read
@@ -132,7 +132,7 @@ class BatchWork:
             if wanted <= 0 or wanted < min(CHUNK_LINES, _window(batch) // 4, total - cursor):
                 return cursor > batch.cursor
             lines = await self._next(batch, cursor, wanted)
-            moved = await self._shop.driver.run((await self._promoter_of(batch)).promote(cursor, lines))
+            moved = await self._shop.driver.run(self._promoter_of(batch).promote(cursor, lines))
             if moved is not Moved.OK:
                 self._at = -1
                 return moved is Moved.STALE or cursor > batch.cursor
@@ -233,12 +233,9 @@ class BatchWork:
     def _writer(self, batch: GatewayBatch) -> ResultWriter:
         return ResultWriter(self._keys, self._shop.driver, self._shop.files, self._form(batch))
 
-    async def _promoter_of(self, batch: GatewayBatch) -> Promoter:
+    def _promoter_of(self, batch: GatewayBatch) -> Promoter:
         if self._promoter is None:
-            # A key that was revoked meanwhile goes on for what it asked for; its budget holds.
-            key_id = batch.raw["key"]
-            key = (await self._run(find_key(self._keys, key_id))).key if key_id else None
-            principal = Principal(Role(batch.raw["role"]), batch.tenant, tuple(batch.said("models") or ()), key_id, key)
+            principal = Principal(Role(batch.raw["role"]), batch.tenant, tuple(batch.said("models") or ()))
             cap = int(batch.raw["cap"]) if batch.raw["cap"] else None
             headers = batch.said("headers") or {}
             self._promoter = Promoter(self._shop.submitter, self.id, self._form(batch), principal, headers, cap)

@@ -7,7 +7,6 @@ from starlette.routing import Route
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.dashboard.actions.endpoint import act, ask
 from homa.gateway.dashboard.assets import serve_asset
-from homa.gateway.dashboard.audit import Audit
 from homa.gateway.dashboard.desk import Desk
 from homa.gateway.dashboard.login import Login, logout
 from homa.gateway.dashboard.page import Page, PageHandler
@@ -31,7 +30,7 @@ def dashboard_routes(jobs: LiveJobs, doorkeeper: Doorkeeper) -> list[Route]:
         jobs: the store's door.
         doorkeeper: tells whether keys were made.
     """
-    desk = Desk(jobs, doorkeeper, Sessions(jobs), Pulse(jobs), Audit())
+    desk = Desk(jobs, doorkeeper, Sessions(jobs), Pulse(jobs))
 
     def get(path: str, handler: PageHandler) -> Route:
         return Route(f"/dashboard{path}", Page(handler, desk), methods=["GET"])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homa.gateway.access.doorkeeper import Doorkeeper
-from homa.gateway.dashboard.audit import Audit
 from homa.gateway.dashboard.sessions import Sessions
 from homa.gateway.live_jobs import LiveJobs
 
@@ -22,4 +21,3 @@ class Desk:
     doorkeeper: Doorkeeper
     sessions: Sessions
     pulse: Pulse
-    audit: Audit

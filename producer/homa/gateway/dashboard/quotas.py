@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -52,7 +53,8 @@ class Quota:
 def quotas(look: Look, tally: Tally) -> list[Quota]:
     """Of every limit that is configured, the fullest first within its scope."""
     rows = [row for row in look.limits if row.dimension != "breaker" and row.limit]
-    found = [_quota(row, look, tally) for row in rows]
+    sums, window_ms = tally.by_target(), tally.window_ms(look.now_ms)
+    found = [_quota(row, look, sums, window_ms) for row in rows]
     return sorted(found, key=lambda quota: (quota.scope, -(quota.used + quota.reserved)))
 
 
@@ -63,17 +65,14 @@ def binding(found: list[Quota]) -> list[Quota]:
     return [quota for scope, quota in sorted(first.items()) if "/" in scope or scope not in models]
 
 
-def _quota(row: LimitInfo, look: Look, tally: Tally) -> Quota:
+def _quota(row: LimitInfo, look: Look, sums: Mapping[str, Sums], window_ms: int) -> Quota:
     limit = row.limit or 1
     if row.dimension == "concurrency":
         used, reserved = 0.0, row.used / limit
     elif row.dimension == "rpd":
         used, reserved = row.used / limit, 0.0
     else:
-        window_ms = tally.window_ms(look.now_ms)
-        amount = sum(
-            _amount(row.dimension, sums) for target, sums in tally.by_target().items() if _in(target, row.scope)
-        )
+        amount = sum(_amount(row.dimension, each) for target, each in sums.items() if _in(target, row.scope))
         used = amount / (limit * window_ms / _MINUTE_MS)
         reserved = _reserved(row.dimension, look.reserved.get(row.scope)) / limit
     used = min(1.0, used)
@@ -128,8 +127,9 @@ def _demanded(demands: list[Demand], look: Look, account: str) -> tuple[str, str
     if not demands:
         aside = sum(row.waiting + row.due for row in look.monitored.queues if row.queue == account)
         if aside:
+            waits = "waits" if aside == 1 else "wait"
             return (
-                f"{wording.jobs(aside)} of its queue wait for their time, a budget or a batch; nothing else asks.",
+                f"{wording.jobs(aside)} of its queue {waits} for a time, a budget or a batch; nothing else asks.",
                 "ok",
             )
         return "Nothing waits for it.", "ok"

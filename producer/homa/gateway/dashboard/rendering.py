@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
@@ -33,6 +33,8 @@ PAGE_HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
+#: A cookie for one page: what came of the action before, and how much of that is told.
+SAID, SAID_CHARACTERS = "homa_said", 300
 #: Of an error page: what to do next.
 _NEXT = {401: "sign in again", 403: "ask for a key that may", 404: "search for it above", 503: "try again in a moment"}
 
@@ -64,9 +66,12 @@ def link(path: str, **query: Any) -> str:
 
 async def page(visit: Visit, name: str, *, status: int = 200, **context: Any) -> Response:
     """A page within the frame that all have."""
-    done = await visit.ask(visit.desk.audit.entry(visit.keys, visit.asked("done", 40))) if visit.asked("done") else None
+    said = unquote(visit.request.cookies.get(SAID, ""))[:SAID_CHARACTERS]
     nav = (await visit.desk.pulse.now()).nav if visit.sees_fleet else None
-    return fragment(visit, name, status=status, nav=nav, done=done, **context)
+    answer = fragment(visit, name, status=status, nav=nav, outcome=said, **context)
+    if said:
+        answer.delete_cookie(SAID, path="/dashboard")
+    return answer
 
 
 def fragment(visit: Visit, name: str, *, status: int = 200, **context: Any) -> Response:
@@ -92,7 +97,7 @@ async def error_page(error: ApiError, visit: Visit | None) -> Response:
         environment()
         .get_template("error.html")
         .render(
-            {"visit": visit, "nav": nav, "done": None, "now_ms": int(time.time() * 1000), "rendered_ms": 0.0, **told}
+            {"visit": visit, "nav": nav, "outcome": "", "now_ms": int(time.time() * 1000), "rendered_ms": 0.0, **told}
         )
     )
     return HTMLResponse(text, error.status, {**PAGE_HEADERS, **error.all_headers()})

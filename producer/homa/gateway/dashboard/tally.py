@@ -10,6 +10,8 @@ from homa_shared.store.reads.money import LedgerLine
 #: How far back it counts, and for how long sums of `STEP_MS` are kept for a curve, ms.
 WINDOW_MS, CURVE_MS, STEP_MS = 60_000, 600_000, 20_000
 _ANSWERED = ("succeeded", "answered")
+#: Where answers of the cache are counted.
+_NOBODY = ""
 
 
 @dataclass(slots=True)
@@ -29,32 +31,44 @@ class Sums:
         self.output_tokens += line.output_tokens
         self.nano_usd += line.nano_usd
 
+    def merge(self, other: Sums) -> None:
+        self.requests += other.requests
+        self.answered += other.answered
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.nano_usd += other.nano_usd
+
 
 class Tally:
     """Sums of the last minute and a curve of the last ten."""
 
     def __init__(self) -> None:
-        self._lines: deque[LedgerLine] = deque()
+        #: (second, target -> sums), oldest first: a minute of them, whatever the number of lines.
+        self._seconds: deque[tuple[int, dict[str, Sums]]] = deque()
         self._curve: deque[tuple[int, Sums]] = deque()
         #: Since when every line was read, ms.
         self.since_ms = 0
 
     def begin(self, at_ms: int) -> None:
         """Forgets what it knows: lines were left out since."""
-        self._lines.clear()
+        self._seconds.clear()
         self._curve.clear()
         self.since_ms = at_ms
 
     def add(self, lines: list[LedgerLine], now_ms: int) -> None:
         """Counts further lines, oldest first."""
         for line in lines:
-            step = line.at_ms // STEP_MS
+            second, step = line.at_ms // 1000, line.at_ms // STEP_MS
+            if not self._seconds or self._seconds[-1][0] < second:
+                self._seconds.append((second, {}))
             if not self._curve or self._curve[-1][0] < step:
                 self._curve.append((step, Sums()))
+            # What the cache answered went to no provider.
+            target = _NOBODY if line.outcome.startswith("cached") else line.target
+            self._seconds[-1][1].setdefault(target, Sums()).add(line)
             self._curve[-1][1].add(line)
-        self._lines.extend(lines)
-        while self._lines and self._lines[0].at_ms < now_ms - WINDOW_MS:
-            self._lines.popleft()
+        while self._seconds and self._seconds[0][0] < (now_ms - WINDOW_MS) // 1000:
+            self._seconds.popleft()
         while self._curve and self._curve[0][0] < (now_ms - CURVE_MS) // STEP_MS:
             self._curve.popleft()
 
@@ -65,18 +79,19 @@ class Tally:
     def by_target(self) -> dict[str, Sums]:
         """Sums of the window by `provider:model`."""
         found: dict[str, Sums] = {}
-        for line in self._lines:
-            # What the cache answered went to no provider.
-            if not line.outcome.startswith("cached"):
-                found.setdefault(line.target, Sums()).add(line)
+        for _, sums in self._seconds:
+            for target, each in sums.items():
+                found.setdefault(target, Sums()).merge(each)
+        found.pop(_NOBODY, None)
         return found
 
     def total(self) -> Sums:
         """Sums of the window."""
-        sums = Sums()
-        for line in self._lines:
-            sums.add(line)
-        return sums
+        found = Sums()
+        for _, sums in self._seconds:
+            for each in sums.values():
+                found.merge(each)
+        return found
 
     def curve(self, now_ms: int) -> list[Sums]:
         """Sums of each step that is over, oldest first; empty while fewer than three are."""

@@ -63,7 +63,7 @@ class Visit:
 
     @property
     def name(self) -> str:
-        """Who it is, as the audit stream and the foot of the navigation say."""
+        """Who it is, as the audit trail and the foot of the navigation say."""
         return f"key {self.principal.key_id}" if self.principal.key_id else "this machine"
 
     def asked(self, name: str, most: int = 500) -> str:

@@ -53,12 +53,13 @@ class Waterfall:
         return sum(part.took_ms for part in self.parts if part.kind != "w")
 
 
-def waterfall(view: JobView, marks: Sequence[tuple[int, str]], now_ms: int) -> Waterfall:
+def waterfall(view: JobView, marks: Sequence[tuple[int, str]], now_ms: int, waits_for: str = "") -> Waterfall:
     """The parts of a job.
 
     Args:
         marks: of its stream: when calls were sent and their first text came.
         now_ms: until when a live job's last part has lasted.
+        waits_for: what holds a live job now, for people.
     """
     job = view.job
     parts: list[Part] = []
@@ -70,7 +71,7 @@ def waterfall(view: JobView, marks: Sequence[tuple[int, str]], now_ms: int) -> W
         parts += _call(attempt, started_ms, marks)
         before, reached_ms = attempt, max(started_ms, attempt.ended_ms)
     end_ms = job.ended_ms or max(now_ms, reached_ms)
-    parts += _rest(job, reached_ms, end_ms, before)
+    parts += _rest(job, reached_ms, end_ms, before, waits_for)
     return Waterfall(parts, job.submitted_ms, max(end_ms, reached_ms))
 
 
@@ -94,7 +95,7 @@ def _call(attempt: Attempt, started_ms: int, marks: Sequence[tuple[int, str]]) -
     ]
 
 
-def _rest(job: Job, reached_ms: int, end_ms: int, before: Attempt | None) -> list[Part]:
+def _rest(job: Job, reached_ms: int, end_ms: int, before: Attempt | None, waits_for: str) -> list[Part]:
     """What a job does now, or did from its last attempt to its end."""
     started_ms = job.raw.get("as")
     if job.state is State.RUNNING and isinstance(started_ms, int):
@@ -107,4 +108,4 @@ def _rest(job: Job, reached_ms: int, end_ms: int, before: Attempt | None) -> lis
         # From the reply to its settlement; or all of it, where no call was made.
         name = "Settled" if before is not None else "Waited"
         return [Part("s" if before else "w", name, reached_ms, end_ms, 0, 0, str(job.state))]
-    return [Part("w", "Waits", reached_ms, end_ms, 0, 0, "")]
+    return [Part("w", "Waits", reached_ms, end_ms, 0, 0, waits_for)]

@@ -45,6 +45,7 @@ async def submit(inquiry: Inquiry) -> ASGIApp:
         raise InvalidRequest(f"name is {name!r:.80}: expected text of at most 200 characters")
     shared = own_options(principal, body, "a batch")
     lines = [_line(inquiry, request, place, shared) for place, request in enumerate(requests)]
+    await inquiry.count()
     facts = {"gateway_key": principal.budget_key} if principal.budget_key else {}
     submission = inquiry.jobs.batch({**shared, "name": name or ""}, facts)
     await inquiry.jobs.run(submission.open())
@@ -114,6 +115,7 @@ async def retry(inquiry: Inquiry) -> ASGIApp:
     if not isinstance(states, list) or not states or any(state not in _STATES for state in states):
         raise InvalidRequest(f"states is {states!r:.80}: expected a list out of {', '.join(_STATES)}")
     batch = await _seen(inquiry)
+    await inquiry.count()
     done = await inquiry.jobs.run(retry_lines(inquiry.jobs.keys, batch, list(dict.fromkeys(states))))
     return JsonAnswer({"id": batch, "object": "job_batch", **document_of(done)}, 202)
 

@@ -66,6 +66,7 @@ async def retry(inquiry: Inquiry) -> ASGIApp:
     inquiry.principal.require_changes()
     job_id = inquiry.request.path_params["job"]
     inquiry.principal.require_sight(job_id, await inquiry.jobs.tenant_of(job_id))
+    await inquiry.count()
     answer, new_id = await inquiry.jobs.run(Retrier(inquiry.jobs.keys).retry(job_id))
     if answer not in ("ok", "retried"):
         raise ApiError(409, f"job {job_id} is not retried: {answer}", "not_retried", job_id=job_id)

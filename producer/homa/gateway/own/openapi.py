@@ -22,6 +22,8 @@ from homa.gateway.own.request_schemas import BODIES, QUERIES, SUBMITTING
 from homa_shared.store.versions import release
 
 PATH = "/v1/openapi.json"
+#: Pages for people are no API.
+_PAGES = "/dashboard"
 _ERRORS = {"openai": "Error", "anthropic": "AnthropicError"}
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"x-api-key": []}, {}]
 
@@ -47,7 +49,7 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     """The OpenAPI document of some routes."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        if isinstance(route, Route):
+        if isinstance(route, Route) and not route.path.startswith(_PAGES):
             for method in sorted((route.methods or set()) - {"HEAD"}):
                 paths.setdefault(route.path_format, {})[method.lower()] = _operation(route, method)
     schemes = {

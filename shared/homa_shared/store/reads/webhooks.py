@@ -32,6 +32,8 @@ class Webhook:
     #: When it is tried again, where it failed before; None: at once, or never.
     next_ms: int | None
     ended_ms: int | None
+    #: The job that tells it.
+    message: str
 
 
 def webhook_tenants(keys: Keys) -> Op[list[str]]:
@@ -66,4 +68,5 @@ def _webhook(tenant: str, name: str, told: dict[str, Any]) -> Webhook:
         asked_ms=int(told["asked"]),
         next_ms=moment("next"),
         ended_ms=moment("ended"),
+        message=told["job"],
     )

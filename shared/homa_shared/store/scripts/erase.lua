@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, vectors
+--! use clock, record, vectors, gateway_file
 -- Erases what is kept of one tenant, a slice a call: content first of all, then whatever names the tenant, but for the ledger's
 -- lines and sums, which hold none. Every order may be given again.
 --
@@ -8,16 +8,21 @@
 --   jobs     job…                     returns how many were erased, then the jobs of which a record without content is kept: their
 --                                     cost is unresolved, and only a record can resolve it
 --   batches  1 where nothing stays, batch…   returns how many
+--   flow     run, cursor              a slice of a flow's run: returns {items and nodes erased, cursor or ''}
+--   deliveries delivery…              that have ended, of a schedule or of webhooks. Returns how many
+--   webhooks                          what became of the tenant's webhooks. Returns 1
+--   files    api, most                of the gateway: returns {batches, files} erased; none are left where both are none
 --   schedule schedule that was deleted: its name goes, and all of it where it has no cap. Returns 1
 --   events   handler or '', entry to go on behind, most   returns {entries erased, entry to go on behind or ''}
 --   letters  handler, rank, most      returns {letters erased, letters looked at}
+--   webhooks message…                 what became of its webhooks, and those of their messages that have ended. Returns how many
 --   media    rank, most               returns {media that nothing refers to any more and the next sweep removes, media looked at}
 --   vectors  most                     of all tenants: nobody can tell whose they are. Returns how many
 -- Cost: O(what is named, or looked at).
 local order, tenant = ARGV[1], ARGV[2]
 
 -- What a record holds of its application's own: none of it is of use to the books.
-local OWN = {'md', 'ci', 'ik', 'pk', 'cv', 'ck'}
+local OWN = {'md', 'ci', 'ik', 'pk', 'cv', 'ck', 'wh'}
 
 local function without_words(id)
   for _, name in ipairs(redis.call('HKEYS', K.attempts(id))) do
@@ -34,6 +39,7 @@ local function erase_job(id, v)
   local key, cached = v[5], v[4]
   redis.call('DEL', K.request(id), K.reply(id), K.deltas(id), K.steps(id), K.budget('job:' .. id))
   redis.call('ZREM', K.ended(), id)
+  redis.call('ZREM', K.webhooks_due(), id)
   if cached and redis.call('GET', K.cached(cached)) == id then
     redis.call('DEL', K.cached(cached))
     redis.call('ZREM', K.cache_index(), cached)
@@ -75,15 +81,84 @@ if order == 'batches' then
     local id = ARGV[i]
     if redis.call('HGET', K.batch(id), 'tenant') == tenant then
       if ARGV[3] == '1' then
-        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.budget('batch:' .. id))
+        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.flow(id), K.flow_nodes(id),
+          K.budget('batch:' .. id))
         redis.call('ZREM', K.batches(), id)
       else
-        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant')
+        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook')
       end
+      redis.call('ZREM', K.webhooks_due(), 'batch:' .. id)
       erased = erased + 1
     end
   end
   return erased
+end
+
+-- Items are known by how many came where: `^ source scope`. A page of nodes goes with those that it tells of; where these are
+-- too many for one call, the count says what is left, and the same page comes again.
+if order == 'flow' then
+  local run, nodes = ARGV[3], K.flow_nodes(ARGV[3])
+  if redis.call('HGET', K.batch(run), 'tenant') ~= tenant then return {0, ''} end
+  local page = redis.call('HSCAN', nodes, ARGV[4], 'COUNT', C.SLICE)
+  local erased, gone, again = 0, {}, false
+  for i = 1, #page[2], 2 do
+    local field, value = page[2][i], page[2][i + 1]
+    local source, scope = string.match(field, '^%^ (%S+) (.*)$')
+    local count = source and tonumber(value) or 0
+    local most = math.min(count, math.max(0, C.SLICE - erased))
+    for number = count - most, count - 1 do
+      redis.call('DEL', K.flow_item(run, source, (scope ~= '' and scope .. '.' or '') .. int(number)))
+    end
+    erased = erased + most
+    if most < count then
+      redis.call('HSET', nodes, field, int(count - most))
+      again = true
+    else
+      gone[#gone + 1] = field
+    end
+  end
+  for first = 1, #gone, C.SLICE do redis.call('HDEL', nodes, unpack(gone, first, math.min(#gone, first + C.SLICE - 1))) end
+  if again then return {erased, ARGV[4]} end
+  return {erased, page[1] == '0' and '' or page[1]}
+end
+
+if order == 'deliveries' then
+  local erased = 0
+  for i = 3, #ARGV do
+    local v = redis.call('HMGET', K.job(ARGV[i]), 'st', 'kd', 'un', 'ck', 'ik', 'uo')
+    if v[1] and ENDED[v[1]] and v[2] == 'm' then
+      erase_job(ARGV[i], v)
+      erased = erased + 1
+    end
+  end
+  return erased
+end
+
+if order == 'webhooks' then
+  redis.call('DEL', K.schedule_deliveries('@' .. tenant), K.schedule_delivered('@' .. tenant))
+  redis.call('SREM', K.webhook_tenants(), tenant)
+  return 1
+end
+
+-- What is stored of a file is deleted by whichever gateway sweeps next.
+if order == 'files' then
+  local batches = redis.call('ZRANGE', K.gateway_batches(ARGV[3], tenant), 0, tonumber(ARGV[4]) - 1)
+  for _, row in ipairs(batches) do
+    local id = string.match(row, ' (.*)$')
+    local v = redis.call('HMGET', K.gateway_batch(id), 'input', 'output', 'error', 'status')
+    if v[1] and redis.call('ZREM', K.gateway_batch_work(), id) == 1 then read_no_more(v[1]) end
+    for place = 2, 3 do if v[place] then drop_file(v[place]) end end
+    redis.call('DEL', K.gateway_batch(id))
+    redis.call('ZREM', K.gateway_batches(ARGV[3], tenant), row)
+  end
+  local files = redis.call('ZRANGE', K.gateway_files(tenant), 0, tonumber(ARGV[4]) - 1)
+  for _, row in ipairs(files) do
+    local id = string.match(row, ' (.*)$')
+    if redis.call('EXISTS', K.gateway_file(id)) == 1 then redis.call('HSET', K.gateway_file(id), 'readers', 0) end
+    drop_file(id)
+    redis.call('ZREM', K.gateway_files(tenant), row)
+  end
+  return {#batches, #files}
 end
 
 if order == 'schedule' then
@@ -117,6 +192,21 @@ if order == 'letters' then
     end
   end
   return {erased, #names}
+end
+
+if order == 'webhooks' then
+  local log = '@' .. tenant
+  local erased = redis.call('HLEN', K.schedule_deliveries(log))
+  for i = 3, #ARGV do
+    if ENDED[redis.call('HGET', K.job(ARGV[i]), 'st')] then
+      redis.call('DEL', K.job(ARGV[i]), K.request(ARGV[i]), K.reply(ARGV[i]), K.attempts(ARGV[i]))
+      redis.call('ZREM', K.ended(), ARGV[i])
+      redis.call('ZREM', K.deliveries_ended(), ARGV[i])
+    end
+  end
+  redis.call('DEL', K.schedule_deliveries(log), K.schedule_delivered(log), K.schedule_delivered(log .. '+'))
+  redis.call('SREM', K.webhook_tenants(), tenant)
+  return erased
 end
 
 -- Whoever else shows a medium keeps it. Those that were looked at stand behind the rank, or in front of it, to be swept.

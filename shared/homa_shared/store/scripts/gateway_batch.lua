@@ -50,7 +50,7 @@ elseif order == 'checked' then
   if status == 'validating' then redis.call('HSET', key, 'status', 'in_progress') end
 elseif order == 'fail' then
   if redis.call('HEXISTS', key, 'total') == 1 or status == 'failed' then return status end
-  redis.call('HSET', key, 'status', 'failed', 'failed_at', now, 'errors', ARGV[3])
+  redis.call('HSET', key, 'status', 'failed', 'failed_at', now, 'ended', now, 'errors', ARGV[3])
   leave_work()
   redis.call('PEXPIRE', key, tonumber(ARGV[4]))
 elseif order == 'finalize' then
@@ -62,6 +62,7 @@ elseif order == 'cancel' then
   redis.call('ZADD', K.gateway_batch_work(), 'XX', now, id)
 elseif order == 'drop' then
   local v = redis.call('HMGET', key, 'tenant', 'api', 'created', 'output', 'error')
+  if redis.call('HEXISTS', key, 'ended') == 0 then leave_work() end
   redis.call('ZREM', K.gateway_batches(v[2], v[1]), index_row(tonumber(v[3]), id))
   for i = 4, 5 do if v[i] then drop_file(v[i]) end end
   redis.call('DEL', key)

@@ -12,7 +12,7 @@ local function make(tenant, url, told)
   if redis.call('HEXISTS', K.schedule_deliveries(log), name) == 1 or redis.call('EXISTS', K.job(name)) == 1 then return end
   told.delivery, told.id, told.target, told.tenant = name, log, url, tenant
   send(name, cjson.encode({queue_name = C.DELIVERIES, actor_name = 'homa.deliver', args = {log}, kwargs = told,
-    options = {homa = true}, message_id = name, message_timestamp = now}), told.job or told.of)
+    options = {homa = true}, message_id = name, message_timestamp = now}), told.job or told.of, tenant)
   redis.call('HSET', K.schedule_deliveries(log), name, cjson.encode({about = told.about, of = told.job or told.batch, came = told.state,
     target = shown_target(url), state = 'waiting', tries = 0, asked = now, job = name}))
   redis.call('ZADD', K.schedule_delivered(log), now, name)

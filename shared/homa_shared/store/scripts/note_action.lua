@@ -6,7 +6,7 @@
 -- KEYS[1] anchor
 -- ARGV: nonce of the action, digest that the last entry is expected to have (`?` to be told), then names and values of
 --   the entry
--- Returns 1 where it was appended, now or by an earlier try with this nonce; else the last entry's digest (empty for
+-- Returns its id where it was appended, now or by an earlier try with this nonce; else the last entry's digest (empty for
 --   none) and the time (ms).
 -- Cost: O(1).
 local LOOKED_AT = 64
@@ -15,9 +15,8 @@ local last
 for _, entry in ipairs(redis.call('XREVRANGE', K.audit(), '+', '-', 'COUNT', LOOKED_AT)) do
   local said = {}
   for i = 1, #entry[2], 2 do said[entry[2][i]] = entry[2][i + 1] end
-  if said.nonce == ARGV[1] then return 1 end
+  if said.nonce == ARGV[1] then return entry[1] end
   last = last or said.digest
 end
 if ARGV[2] ~= (last or '') then return {last or '', now} end
-redis.call('XADD', K.audit(), '*', unpack(ARGV, 3))
-return 1
+return redis.call('XADD', K.audit(), '*', unpack(ARGV, 3))

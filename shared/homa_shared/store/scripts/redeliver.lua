@@ -18,7 +18,8 @@ for _, name in ipairs(redis.call('ZRANGE', K.schedule_delivered(id), 0, -1)) do
       local round = (told.round or 0) + 1
       -- A job of its own, so that none ends twice; what it sends has the name of before, by which receivers know it.
       local job = name .. '.' .. int(round)
-      send(job, text, cjson.decode(text).kwargs.job)
+      local about = cjson.decode(text).kwargs
+      send(job, text, about.job or about.of, about.about and about.tenant)
       note_delivery(id, name, {state = 'waiting', tries = 0, round = round, job = job})
       again = again + 1
     else

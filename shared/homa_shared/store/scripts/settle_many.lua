@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, sums, turns, ending, ledger, attempt, report, plain_reports
+--! use clock, record, backlog, sums, turns, flow_nodes, ending, ledger, attempt, report, follow, plain_reports
 -- Good replies of several jobs, each as `settle` takes it: still one transition a job, idempotent by job and attempt. Those that
 -- are plain (one call whose usage and price are known, by the attempt that runs) are settled here; what they add to the same
 -- counters, scopes and budgets is folded into one write. All others are left as they are, for `settle`.
@@ -182,6 +182,13 @@ for _, job in ipairs(jobs) do
   emit('job.succeeded', job.id, job.r)
 end
 if #requests > 0 then redis.call('DEL', unpack(requests)) end
+-- Before their batch may be complete. Whatever is odd about one run, the others' nodes are made.
+for _, job in ipairs(jobs) do
+  if job.r.nd then
+    pcall(Flow.node_ended, job.id, job.r, 'succeeded')
+    after_success(job.id, job.r, job.report.partial)
+  end
+end
 for batch, ids in pairs(batches) do
   redis.call('RPUSH', K.batch_done(batch), unpack(ids))
   complete_batch(batch)

@@ -40,6 +40,38 @@ def erase_batches(keys: Keys, tenant: str, batch_ids: Sequence[str], *, whole: b
     return call(keys, "erase", ("batches", tenant, int(whole), *batch_ids), int)
 
 
+def erase_flow(keys: Keys, tenant: str, run: str, cursor: str) -> Op[tuple[int, str]]:
+    """Erases a slice of items and nodes of a flow's run.
+
+    Args:
+        cursor: of the slice before; `0` for the first.
+
+    Returns:
+        how many items, and the next cursor; empty at the end.
+    """
+    return call(keys, "erase", ("flow", tenant, run, cursor), lambda reply: (int(reply[0]), text(reply[1])))
+
+
+def deliveries_of(keys: Keys, log: str) -> Op[list[str]]:
+    """Jobs of the latest deliveries of a schedule, or of a tenant's webhooks (`@tenant`)."""
+    return read((("HKEYS", keys.schedule_deliveries(log)),), lambda replies: [text(name) for name in replies[0]])
+
+
+def erase_deliveries(keys: Keys, tenant: str, jobs: Sequence[str]) -> Op[int]:
+    """Erases deliveries that have ended, at most `SLICE`."""
+    return call(keys, "erase", ("deliveries", tenant, *jobs), int)
+
+
+def forget_webhooks(keys: Keys, tenant: str) -> Op[int]:
+    """Forgets what became of a tenant's webhooks."""
+    return call(keys, "erase", ("webhooks", tenant), int)
+
+
+def erase_files(keys: Keys, tenant: str, api: str) -> Op[tuple[int, int]]:
+    """Erases a slice of a tenant's batches of files at an API, and of its files: how many of each."""
+    return call(keys, "erase", ("files", tenant, api, SLICE), lambda reply: (int(reply[0]), int(reply[1])))
+
+
 def forget_schedule(keys: Keys, tenant: str, schedule: str) -> Op[int]:
     """Forgets the name of a schedule that was deleted, which is kept for its cap."""
     return call(keys, "erase", ("schedule", tenant, schedule), int)
@@ -62,6 +94,11 @@ def erase_letters(keys: Keys, tenant: str, handler: str, rank: int) -> Op[Looked
     """Erases a tenant's dead letters of a slice of a handler's."""
     args = ("letters", tenant, handler, rank, SLICE)
     return call(keys, "erase", args, lambda reply: Looked(*map(int, reply)))
+
+
+def erase_webhooks(keys: Keys, tenant: str, messages: Sequence[str]) -> Op[int]:
+    """Forgets what became of a tenant's webhooks, and those of their messages that have ended; returns of how many."""
+    return call(keys, "erase", ("webhooks", tenant, *messages), int)
 
 
 def abandon_media(keys: Keys, tenant: str, rank: int) -> Op[Looked]:

@@ -28,4 +28,5 @@ def takes_steps(request: JobRequest) -> bool:
         or rules.on_cut != "keep"
         or schema_of(request.params) is not None
         or request.rules.rule is not None
+        or request.rules.code
     )

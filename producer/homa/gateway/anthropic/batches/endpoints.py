@@ -34,6 +34,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
         if name != "requests":
             raise ApiError(400, f"{name} is no parameter of a batch", "unknown_parameter", name)
     requests, headers = _checked(inquiry.body.get("requests")), batch_headers(inquiry.request.headers)
+    await inquiry.count()
     files, content = inquiry.services.files, hashlib.sha256()
     writer = await files.begin()
     for row in _rows(requests):

@@ -37,5 +37,7 @@ class Action:
     ask: Callable[[Visit], Awaitable[Question]]
     #: Does it; returns what came of it, for people.
     do: Callable[[Visit], Awaitable[str]]
+    #: As the audit trail has it, in the past tense; empty where what it does notes itself.
+    noted: str = ""
     #: Whether it is about what belongs to all tenants.
     of_fleet: bool = False

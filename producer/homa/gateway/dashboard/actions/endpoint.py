@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp
@@ -11,11 +11,11 @@ from homa.gateway.dashboard import wording
 from homa.gateway.dashboard.actions.action import Action
 from homa.gateway.dashboard.actions.fleet import FLEET_ACTIONS
 from homa.gateway.dashboard.actions.jobs import JOB_ACTIONS
+from homa.gateway.dashboard.audit import in_the_name_of, note
 from homa.gateway.dashboard.page import form_of
-from homa.gateway.dashboard.rendering import fragment, page
+from homa.gateway.dashboard.rendering import SAID, SAID_CHARACTERS, fragment, page
 from homa.gateway.dashboard.visit import Visit
 from homa.gateway.errors import ApiError
-from homa_shared.model.errors import HomaError
 
 ACTIONS: dict[str, Action] = {**JOB_ACTIONS, **FLEET_ACTIONS}
 
@@ -43,15 +43,15 @@ async def act(visit: Visit) -> ASGIApp:
         raise ApiError(409, f"it may cost {most} by now, more than the form said: open it again", "bound_grew")
     if question.bound_nano_usd is None and agreed:
         raise ApiError(409, "its price is not known any more: open it again", "bound_grew")
-    name = visit.request.path_params["action"]
-    try:
+    if action.noted:
+        await note(visit, action.noted, question.on)
+    with in_the_name_of(visit):
         outcome = await action.do(visit)
-    except HomaError as error:
-        await visit.ask(visit.desk.audit.add(visit.keys, visit.name, name, question.on, f"refused: {error}"))
-        raise
-    entry = await visit.ask(visit.desk.audit.add(visit.keys, visit.name, name, question.on, outcome))
-    path, mark, query = question.back.partition("?")
-    return RedirectResponse(f"{path}?{query}{'&' if mark else ''}{urlencode({'done': entry})}", 303)
+    answer = RedirectResponse(question.back, 303)
+    answer.set_cookie(
+        SAID, quote(outcome[:SAID_CHARACTERS]), max_age=60, path="/dashboard", httponly=True, samesite="strict"
+    )
+    return answer
 
 
 def _allowed(visit: Visit) -> Action:

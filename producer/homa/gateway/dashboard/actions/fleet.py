@@ -26,7 +26,13 @@ async def batch_of(visit: Visit, batch_id: str) -> BatchView:
 
 
 def _batch(
-    verb: str, what: Callable[[BatchView], str], change: Callable[[Keys, str], Op[str]], done: str, dangerous: bool
+    verb: str,
+    what: Callable[[BatchView], str],
+    change: Callable[[Keys, str], Op[str]],
+    done: str,
+    noted: str,
+    *,
+    dangerous: bool = False,
 ) -> Action:
     async def ask(visit: Visit) -> Question:
         view = await batch_of(visit, visit.asked("batch"))
@@ -47,7 +53,7 @@ def _batch(
         await visit.ask(change(visit.keys, view.id))
         return f"batch {view.name or view.id} is {done}"
 
-    return Action(ask, do)
+    return Action(ask, do, f"batch.{noted}")
 
 
 async def _ask_unfreeze(visit: Visit) -> Question:
@@ -137,6 +143,10 @@ def _still(view: BatchView) -> str:
     return f"{view.live:,} lines have not ended: those in flight finish, the others wait until it is resumed."
 
 
+def _goes_on(view: BatchView) -> str:
+    return f"Its {view.live:,} lines that have not ended are taken again."
+
+
 def _ends(view: BatchView) -> str:
     return (
         f"{view.live:,} lines that have not ended end as cancelled. What was spent "
@@ -145,9 +155,9 @@ def _ends(view: BatchView) -> str:
 
 
 FLEET_ACTIONS = {
-    "pause-batch": _batch("pause", _still, _pause_by_hand, "paused", False),
-    "resume-batch": _batch("resume", lambda view: "Its lines are taken again.", admin.resume_batch, "resumed", False),
-    "cancel-batch": _batch("cancel", _ends, admin.cancel_batch, "being cancelled", True),
+    "pause-batch": _batch("pause", _still, _pause_by_hand, "paused", "paused"),
+    "resume-batch": _batch("resume", _goes_on, admin.resume_batch, "resumed", "resumed"),
+    "cancel-batch": _batch("cancel", _ends, admin.cancel_batch, "being cancelled", "cancelled", dangerous=True),
     "unfreeze": Action(_ask_unfreeze, _unfreeze, of_fleet=True),
     "pause-queue": _queue("pause", "Nothing of it is taken until it is resumed; what runs goes on.", admin.pause_queue),
     "resume-queue": _queue("resume", "What waits in it is taken again.", admin.resume_queue),

@@ -233,9 +233,9 @@ def _limited(count: int) -> str:
 
 
 JOB_ACTIONS = {
-    "cancel-job": Action(_ask_cancel, _cancel),
-    "retry-job": Action(_ask_retry, _retry),
-    "cancel-jobs": Action(_ask_cancel_all, _cancel_all),
-    "retry-jobs": Action(_ask_retry_all, _retry_all),
-    "retry-cause": Action(_ask_retry_all, _retry_all),
+    "cancel-job": Action(_ask_cancel, _cancel, "jobs.cancelled"),
+    "retry-job": Action(_ask_retry, _retry, "jobs.retried"),
+    "cancel-jobs": Action(_ask_cancel_all, _cancel_all, "jobs.cancelled"),
+    "retry-jobs": Action(_ask_retry_all, _retry_all, "jobs.retried"),
+    "retry-cause": Action(_ask_retry_all, _retry_all, "jobs.retried"),
 }

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from homa.client.management.batches import BatchInfo
 from homa.client.management.wording import answer_text
 from homa.gateway.dashboard.actions.fleet import batch_of
+from homa.gateway.dashboard.audit import note
 from homa.gateway.dashboard.batch_forecast import forecast
 from homa.gateway.dashboard.causes import cause_rows
 from homa.gateway.dashboard.charts import course_chart
@@ -53,7 +54,7 @@ async def results(visit: Visit) -> ASGIApp:
     view = await batch_of(visit, visit.request.path_params["batch"])
     if not visit.acts:
         raise ApiError(403, "this key's role is viewer: content is shown to operators", "role_not_allowed")
-    await visit.ask(visit.desk.audit.add(visit.keys, visit.name, "show-results", view.id, "answers were shown"))
+    await note(visit, "results.shown", view.id)
     return await _page(visit, view, shows=True)
 
 

@@ -20,11 +20,12 @@ from homa.gateway.dashboard.visit import Visit
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.schedules.timing import read_timing
 from homa_shared.store import reads
+from homa_shared.store.audit_trail import latest
 from homa_shared.store.reads.failures import FailureRow
 from homa_shared.store.reads.failures import failures as failures_of
 
-#: Entries on a page.
-_ROWS = 100
+#: Events on a page, and entries of the audit trail.
+_ROWS, _ENTRIES = 100, 300
 _ENTRY = re.compile(r"\d{1,15}-\d{1,15}")
 #: Hours whose failures are shown.
 _HOURS = 24
@@ -115,15 +116,12 @@ async def events(visit: Visit) -> ASGIApp:
 
 
 async def audit(visit: Visit) -> ASGIApp:
-    """What people changed by these pages, and whose content they read."""
+    """What people changed by hand, by whatever way, and whose content they read."""
     visit.require_fleet()
-    before = _entry(visit)
     found, now_ms = await asyncio.gather(
-        visit.ask(visit.desk.audit.newest(visit.keys, _ROWS, before)), visit.ask(reads.server_time(visit.keys))
+        visit.ask(latest(visit.keys, _ENTRIES)), visit.ask(reads.server_time(visit.keys))
     )
-    return await page(
-        visit, "audit.html", entries=found, before=found[-1].id if len(found) == _ROWS else None, now_ms=now_ms
-    )
+    return await page(visit, "audit.html", entries=found, most=_ENTRIES, now_ms=now_ms)
 
 
 def _entry(visit: Visit) -> str:

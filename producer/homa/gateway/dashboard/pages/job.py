@@ -8,7 +8,9 @@ import orjson
 from starlette.types import ASGIApp
 
 from homa.client.management.wording import answer_text
-from homa.gateway.dashboard.holds import Held, ended, held
+from homa.gateway.dashboard.audit import note
+from homa.gateway.dashboard.holds import Held, ended
+from homa.gateway.dashboard.holds import held as held_by
 from homa.gateway.dashboard.listing import served_queues
 from homa.gateway.dashboard.rendering import page
 from homa.gateway.dashboard.visit import Visit
@@ -32,7 +34,7 @@ async def content(visit: Visit) -> ASGIApp:
     view = await found_job(visit)
     if not visit.acts:
         raise ApiError(403, "this key's role is viewer: content is shown to operators", "role_not_allowed")
-    await visit.ask(visit.desk.audit.add(visit.keys, visit.name, "show-content", view.job.id, "content was shown"))
+    await note(visit, "content.shown", view.job.id)
     return await _page(visit, view, shows=True)
 
 
@@ -49,15 +51,16 @@ async def _page(visit: Visit, view: JobView, *, shows: bool = False) -> ASGIApp:
     job = view.job
     marks = await visit.ask(reads.stream_marks(visit.keys, job.id))
     now_ms = await visit.ask(reads.server_time(visit.keys))
-    fall = waterfall(view, marks, now_ms)
     reply = orjson.loads(view.reply) if view.reply else None
+    held = await _held(visit, view, reply, now_ms)
+    fall = waterfall(view, marks, now_ms, " ".join(filter(None, (held.words, held.name))))
     return await page(
         visit,
         "job.html",
         view=view,
         job=job,
         fall=fall,
-        held=await _held(visit, view, reply, now_ms),
+        held=held,
         reply=reply,
         usage=(reply or {}).get("usage") or {},
         content=_content(view, reply) if shows else None,
@@ -71,7 +74,7 @@ async def _held(visit: Visit, view: JobView, reply: dict[str, Any] | None, now_m
     if view.job.ended:
         return ended(view.job, answer_text(reply) if reply and "error" in reply else "")
     why = await visit.ask(reads.why(visit.keys, view.job.id))
-    return held(view.job, why, await served_queues(visit), now_ms)
+    return held_by(view.job, why, await served_queues(visit), now_ms)
 
 
 def _content(view: JobView, reply: dict[str, Any] | None) -> dict[str, str]:

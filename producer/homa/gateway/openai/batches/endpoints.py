@@ -45,6 +45,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
     file = await found_file(inquiry, asked.input_id)
     if file.purpose != "batch":
         raise InvalidRequest(f"input_file_id is {file.id}, of purpose {file.purpose}: expected one of purpose batch")
+    await inquiry.count()
     batch = await inquiry.services.batches.create(inquiry.principal, asked)
     return JsonAnswer(await _document(inquiry, batch))
 

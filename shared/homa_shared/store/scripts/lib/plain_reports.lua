@@ -37,9 +37,10 @@ local function is_repeated(r, attempt, worker)
   return r.st == 'succeeded' and r.wa == attempt and (not r.ww or r.ww == worker)
 end
 
--- Steps, cached replies, nodes of flows and messages have their own ways, and so has a reply without a price under a budget.
+-- Steps, cached replies and messages have their own ways, and so has a reply without a price under a budget. Nodes of flows
+-- are kept in the cache, too, and told with the others all the same.
 local function is_plain(r, attempt, report)
-  return is_running(r, attempt, report.worker) and r.kd ~= 'm' and not (r.ck or r.nd or r.sn or r.sw or r.sx or r.su)
+  return is_running(r, attempt, report.worker) and r.kd ~= 'm' and not ((r.ck and not r.nd) or r.sn or r.sw or r.sx or r.su)
     and (report.nano or not r.bi) and r.ps and r.qs and r.q and r.ln and r.as
 end
 

@@ -1,7 +1,7 @@
 --! use clock, record, backlog, schedule, schedule_alarm
 -- Deliveries of what a run, or a job or batch with a webhook, came to: a job each, of the queue of deliveries, named by the run's job and a digest of the
 -- target, so that none is made twice. What became of each stands with its schedule.
--- Gives: deliver(id, s, tick, run), note_delivery(id, name, fields), give_up(job, kind, detail), send(job, text, run_job), standing_alarm(id).
+-- Gives: deliver(id, s, tick, run), note_delivery(id, name, fields), give_up(job, kind, detail), send(job, text, run_job, tenant), standing_alarm(id).
 
 -- The kind of the alarm that stands; nil where none does.
 local function standing_alarm(id)
@@ -16,8 +16,8 @@ local function shown_target(target)
 end
 
 -- Puts the message of a delivery in its queue. What the run came to stays as long as that is tried, or may be asked for again.
-local function send(job, text, run_job)
-  local fields = {v = '1', st = 'queued', kd = 'm', q = C.DELIVERIES, ln = 'default', tg = C.ACTOR_TARGET, tn = '', at = '0',
+local function send(job, text, run_job, tenant)
+  local fields = {v = '1', st = 'queued', kd = 'm', q = C.DELIVERIES, ln = 'default', tg = C.ACTOR_TARGET, tn = tenant or '', at = '0',
     tr = '0', sb = int(now), sq = int(place_of(redis.call('INCR', K.sequence()), 0))}
   accept(job, fields, text)
   local kept = {K.job(run_job), K.reply(run_job), K.batch(run_job), K.batch_done(run_job), K.batch_lines(run_job)}

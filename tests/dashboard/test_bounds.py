@@ -1,0 +1,69 @@
+"""A page asks a bounded number of things of the store, however many jobs there are, however many people look."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from homa.gateway.dashboard.pages import overview
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
+from tests.commands_b.stand import Stand
+from tests.dashboard.conftest import Browser
+
+#: A row of a page may take two commands, and a page a few of its own.
+MOST = 130
+
+
+def commands(text: str) -> int:
+    told = re.search(r"with (\d+) store commands", text)
+    assert told
+    return int(told[1])
+
+
+async def test_a_page_of_many_jobs_takes_no_more_commands_than_one_of_a_screenful(
+    browser: Browser, stand: Stand
+) -> None:
+    paths = ("", "/jobs", "/jobs?state=queued&tag=none", "/batches", "/failures", "/costs", "/limits", "/workers")
+    small = stand.batch(good=30, bad=30, live=60)
+    few = {path: commands(await browser.get(path)) for path in (*paths, f"/batches/{small}")}
+    large = stand.batch(good=60, bad=60, live=1500)
+    many = {path: commands(await browser.get(path)) for path in (*paths, f"/batches/{large}")}
+    for path in paths:
+        assert many[path] <= few[path] + 10, path
+    assert many[f"/batches/{large}"] <= few[f"/batches/{small}"] + 60
+    assert max(many.values()) <= MOST
+
+
+async def test_any_number_of_viewers_shares_one_look_at_the_fleet(
+    browser: Browser, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.queued()
+    await browser.get()
+    await asyncio.sleep(1)
+    asked: list[str] = []
+    run = AsyncStore.run
+
+    async def counted(store: AsyncStore, op: Op[Any]) -> Any:
+        asked.append(op.script.name if op.script else str(op.commands[0][0]))
+        return await run(store, op)
+
+    monkeypatch.setattr(AsyncStore, "run", counted)
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(browser.client.get("/dashboard/limits") for _ in range(20)))
+    assert asked.count("metrics") == 1
+    assert asked.count("in_flight") == 1
+
+
+async def test_more_live_pages_than_a_process_bears_stand_still(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "MOST_LIVE", 0)
+    await browser.get("/live")
+    assert browser.status == 503
+    assert browser.headers["retry-after"]
+    await browser.get()
+    assert browser.status == 200

@@ -1,0 +1,52 @@
+"""Steps of flows that are code: a registered function is run in the place of a call, and its result is the reply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.reply import Completion, Usage
+from homa_shared.calls.tools import BadArguments, Tool
+from homa_shared.model.records import State
+from homa_workers.attempt import RunningAttempt
+from homa_workers.outcomes.halting import Unsent, ended, refused
+from homa_workers.outcomes.outcomes import Succeeded, succeeded
+from homa_workers.tools.toolbox import Toolbox, ToolFailed
+
+
+async def run_code(attempt: RunningAttempt, toolbox: Toolbox) -> Succeeded:
+    """The result of a code step; it costs nothing.
+
+    Raises:
+        Halted: this process has no such function, or it failed.
+    """
+    name = attempt.request.rules.code
+    tool = toolbox.find(name)
+    if tool is None:
+        raise refused(
+            f"function {name!r} is not registered at this worker: start it with --actors MODULE, "
+            "the module that declares it with @tool"
+        )
+    try:
+        said = await toolbox.called(tool, _arguments(tool, attempt.values))
+    except (BadArguments, ToolFailed) as error:
+        raise ended(Unsent("code", f"{name}: {error}"), State.FAILED) from error
+    message = {"role": "assistant", "content": said}
+    body = {
+        "id": f"code-{attempt.claim.id}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": name,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
+    attempt.answered_by = name
+    return succeeded(Completion(body, Usage()), name)
+
+
+def _arguments(tool: Tool[..., Any], values: Mapping[str, Any]) -> str:
+    """What a function takes of the values that prompts may name, as JSON."""
+    wanted = tool.parameters.get("properties") or {}
+    return orjson.dumps({name: values[name] for name in wanted if name in values}).decode()
