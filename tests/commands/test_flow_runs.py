@@ -91,9 +91,11 @@ def test_rows_of_several_results_have_an_answer_a_step(staffed: Fleet, invoke: I
 
 def test_an_interrupted_run_is_paused_and_the_same_command_goes_on(staffed: Fleet, documents: Path) -> None:
     staffed.simulator.configure(latency_ms=1500.0)
+    for name in "abc":
+        (documents / "in" / f"{name}.txt").write_text(f"Slow text of {name}")
     arguments = ("run", "in", "--flow", "flow.toml", "-o", "out.jsonl")
-    process = start(staffed, *arguments)
     before = staffed.received()
+    process = start(staffed, *arguments)
     eventually(lambda: staffed.received() > before)
     process.send_signal(signal.SIGINT)
     status, _, said = finished(process)

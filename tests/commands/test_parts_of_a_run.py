@@ -16,6 +16,7 @@ from rich.console import Console
 from homa.cli import option_types
 from homa.cli.run.summary import MOST_SHOWN, in_short
 from homa.files import BadRow, Digests, PromptTemplate, Row
+from homa.files.identity import OrderDigest
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.errors import SignalReceived
@@ -154,6 +155,21 @@ class TestRunOptions:
         assert run_options.digest == RunOptions("{{text}}", "openai:m").digest
         assert run_options.digest != RunOptions("{{title}}", "openai:m").digest
         assert run_options.digest != RunOptions("{{text}}", "openai:m", budget=1).digest
+
+    def test_the_order_is_what_answers_depend_on_and_says_what_differs(self):
+        def order(**given: object) -> OrderDigest:
+            return RunOptions("{{text}}", "openai:m", given=given).order
+
+        plain = order()
+        assert plain == order(fallbacks=("a:b",), max_tokens=9, lane="high", tags={"a": "b"}, later=False, other=None)
+        assert OrderDigest.parse(str(plain)) == plain
+        assert OrderDigest.parse("of another release") is None
+        assert plain.changed(order(temperature=0)) == ["parameters"]
+        assert plain.changed(order(schema={"type": "object"}, system="x")) == ["system", "schema"]
+        other = RunOptions("{{title}}", "openai:n").order
+        assert plain.changed(other) == ["model", "prompt"]
+        assert plain.asks_as(RunOptions("{{title}}", "openai:m").order)
+        assert not plain.asks_as(other)
 
     def test_a_batch_gets_what_is_left_of_the_budget(self):
         run_options = RunOptions("{{text}}", "openai:m", budget=5_000_000_000)

@@ -50,7 +50,7 @@ def test_a_job_that_succeeded_takes_no_more_than_is_reckoned(alone: Stand) -> No
     for claim in alone.take(jobs):
         alone.settle(claim, "y" * 1000)
     # The stand's replies lack the most of a provider's envelope.
-    assert ENDED_BYTES / 3 + 1000 < (used(alone) - before) / jobs < ENDED_BYTES + 1000
+    assert ENDED_BYTES / 4 + 1000 < (used(alone) - before) / jobs < ENDED_BYTES + 1000
 
 
 def test_a_load_is_summed_up() -> None:

@@ -60,7 +60,7 @@ def test_files_and_batches_of_files_go_and_their_parts_are_left_to_the_sweep(sta
     batch_of_a_file(stand, "beta", other)
     others = keys_with(stand.store, other)
     told = stand.json("tenants", "erase", "acme")["erased"]
-    assert (told["batches_of_files"], told["files"]) == (1, 2)
+    assert (told["file_batches"], told["files"]) == (1, 2)
     assert keys_with(stand.store, mine) == []
     assert keys_with(stand.store, other) == others
     left = set(keys_with(stand.store, "file-acme"))

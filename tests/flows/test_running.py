@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import orjson
@@ -87,12 +88,13 @@ def test_all_inputs_may_become_one_answer(homa_echo: FakeHoma) -> None:
     each = flow.map(prompt="{{text}}", model=MODEL)
     flow.reduce(each, prompt="All: {{items}}", model=MODEL, name="all")
     run = homa_echo.run(flow, [{"text": name} for name in "abc"])
-    answer = run.answer(timeout=PATIENCE_S)
-    assert isinstance(answer, Reply)
-    assert answer.text == "(All: (a)\n\n(b)\n\n(c))"
+    assert run.answer(timeout=PATIENCE_S).text == "(All: (a)\n\n(b)\n\n(c))"
     assert list(run.results(timeout=PATIENCE_S)) == []
     with pytest.raises(InvalidRequest, match="step 'each' is not done once"):
         run.answer("each")
+    lost = homa_echo.run(flow, [{"text": "fail"}])
+    with pytest.raises(JobFailed, match="all was not done"):
+        lost.answer(timeout=PATIENCE_S)
 
 
 def test_answers_of_parts_come_as_a_list(homa_echo: FakeHoma) -> None:
@@ -128,13 +130,15 @@ def test_a_run_under_a_key_is_gone_on_with(homa_echo: FakeHoma) -> None:
 
 
 def test_a_run_is_cancelled_paused_and_resumed() -> None:
-    with fake({"*": "yes"}) as homa:
-        run = homa.run(documents(), [{"pages": ["a", "b"]}] * 20)
+    gate = threading.Event()
+    with fake({"*": lambda call: str(gate.wait(PATIENCE_S))}) as homa:
+        run = homa.run(documents(), [{"pages": [f"{n}a", f"{n}b"]} for n in range(20)])
         run.pause("lunch")
         assert run.progress().paused == "lunch"
         run.resume()
         assert run.progress().paused is None
         run.cancel()
+        gate.set()
         assert run.wait(PATIENCE_S).cancelled
         results = list(run.results(timeout=PATIENCE_S))
         assert len(results) == 20

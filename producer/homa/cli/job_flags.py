@@ -70,7 +70,8 @@ def job_options(command: Command, given: Mapping[str, Any], *but: str) -> dict[s
     for name, row in rows().items():
         if row.flag is not None and command in row.flag.commands and name not in but:
             value = given[name]
-            found[name] = _read(name, value) if value is not None else None
+            # A flag that may be repeated is an empty tuple where it is not given: it says nothing.
+            found[name] = None if value is None or value == () else _read(name, value)
     return found
 
 

@@ -20,6 +20,11 @@ _NOT_ASKED = frozenset(
 )  # fmt: skip
 
 
+def _is_said(value: object) -> bool:
+    """Whether an option says something: one that a later release adds must not make another order of the same."""
+    return value is not False and value not in (None, {}, (), "")
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """The options of a run that its jobs share."""
@@ -81,7 +86,7 @@ class RunOptions:
                 "model": self.model,
                 "system": self.system,
                 "schema": self.schema,
-                "parameters": {name: value for name, value in parameters.items() if value not in (None, {}, (), "")},
+                "parameters": {name: value for name, value in parameters.items() if _is_said(value)},
                 "prompt": [self.prompt, self.given.get("template")],
                 "readers": READERS_VERSION,
             }

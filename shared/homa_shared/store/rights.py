@@ -42,6 +42,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),
     *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("ZPOPMIN", _KEY), ("INFO", "server"), ("TIME",), ("PING",)),
     *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY), ("HSTRLEN", _KEY, "f")),
+    *(("STRLEN", _KEY), ("GETRANGE", _KEY, "0", "1"), ("LTRIM", _KEY, "0", "1")),
+    *(("SMISMEMBER", _KEY, "v"), ("ZCOUNT", _KEY, "0", "1")),
     *(("EVALSHA", "x", "1", _KEY), ("PUBLISH", _CHANNEL, "v"), ("SUBSCRIBE", _CHANNEL)),
 )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from homa.client.flows.outcomes import Answer, FlowProgress, FlowResult
+from homa.client.flows.outcomes import FlowProgress, FlowResult
 from homa.client.flows.run_flows import RunFlows
+from homa.client.results import Reply
 from homa.client.short_tracebacks import short_tracebacks
 from homa.drivers.blocking import BlockingDriver
 
@@ -42,7 +44,7 @@ class FlowRun:
         """
         return self._driver.iterate(self._flows.results(after, timeout))
 
-    def answer(self, step: str | None = None, *, timeout: float | None = None) -> Answer:
+    def answer(self, step: str | None = None, *, timeout: float | None = None) -> Reply[Any]:
         """The answer of a step that is done once for all inputs.
 
         Args:
@@ -50,6 +52,7 @@ class FlowRun:
             timeout: seconds; None waits as long as it takes.
 
         Raises:
+            JobFailed, JobCancelled, JobExpired: it has none.
             InvalidRequest: there is no such step.
             ResultTimeout, JobNotFound: as `results`.
         """

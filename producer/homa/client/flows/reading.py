@@ -102,12 +102,14 @@ def job_of(run: str, value: str) -> str:
 
 
 def _answer(name: str, value: str, outcome: Answer | None) -> Answer:
+    # A step that is done once has no path.
+    name = name.strip()
     if outcome is not None and not value.startswith("x "):
         return outcome
     if value.startswith("x dropped ") and outcome is not None:
         why = f"{name} was not done: a filter has left the answer of {outcome.custom_id} out"
         return Failure(outcome.job_id, State.CANCELLED, "dropped", why, custom_id=name)
-    if isinstance(outcome, Failure) and outcome.custom_id == name:
+    if isinstance(outcome, Failure) and (outcome.custom_id or "").strip() == name:
         return outcome
     if isinstance(outcome, Failure):
         return Failure(

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa.client.batch_flows import BatchFlows
-from homa.client.flows.outcomes import Answer, FlowProgress, StepProgress
+from homa.client.flows.outcomes import FlowProgress, StepProgress
 from homa.client.flows.reading import Shape, answers_of, result_of
 from homa.client.not_found import check_id
+from homa.client.results import Failure, Reply
 from homa.client.unserved import tell_if_batch_is_unserved
 from homa.drivers.effects import Emit, Flow, Sleep, ask_patiently
 from homa.submit.option_checks import check_timeout
@@ -96,10 +97,11 @@ class RunFlows:
             looks += 1
             yield Sleep(_PAUSES.pause_s(looks))
 
-    def answer(self, step: str | None, timeout_s: float | None) -> Flow[Answer]:
+    def answer(self, step: str | None, timeout_s: float | None) -> Flow[Reply[Any]]:
         """The answer of a step that is done once for all inputs, when the run has come to it.
 
         Raises:
+            JobFailed, JobCancelled, JobExpired: it has none.
             InvalidRequest: there is no such step.
             ResultTimeout: it has not ended in time.
         """
@@ -117,6 +119,8 @@ class RunFlows:
             schema = shape.schemas.get(wanted)
             found = yield from answers_of(self.keys, self.id, [f"{wanted} "], schema, over=progress.complete)
             if found is not None:
+                if isinstance(found[0], Failure):
+                    raise found[0].error()
                 return found[0]
             if timeout_s is not None and time.monotonic() - began_s >= timeout_s:
                 raise ResultTimeout(f"step {wanted} of run {self.id} has not ended after {timeout_s:g} s; it goes on")

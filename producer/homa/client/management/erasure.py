@@ -34,8 +34,6 @@ from homa_shared.store.transitions import admin, erasure
 from homa_shared.store.transitions.conversations import delete as delete_conversation
 from homa_shared.store.transitions.schedules import delete_schedule
 
-#: APIs of the gateway that have batches of files.
-_APIS = ("openai", "anthropic")
 #: Pause between two looks whether cancelled jobs have ended, s.
 _LOOK_S = 0.2
 
@@ -105,9 +103,8 @@ class Erasure:
         batches = yield from self._close_batches()
         yield from self._live_jobs(receipt)
         yield from self._ended_jobs(receipt)
-        yield from self._told_by_delivery(receipt)
+        yield from self._scheduled_deliveries(receipt)
         yield from self._batches(receipt, batches)
-        yield from self._files(receipt)
         if not self._look_only:
             yield from self._told_of(receipt)
             yield from self._derived(receipt)
@@ -228,30 +225,16 @@ class Erasure:
         for table in sorted({view.name for view in found if view.name}):
             yield from self._do(erasure.forget_table(self._keys, self._tenant, table))
 
-    def _told_by_delivery(self, receipt: Receipt) -> Flow[None]:
-        """Deliveries of its schedules and webhooks, which say what its jobs came to."""
-        webhooks = yield from ask_patiently(erasure.deliveries_of(self._keys, f"@{self._tenant}"))
-        names = [*self._deliveries, *webhooks]
+    def _scheduled_deliveries(self, receipt: Receipt) -> Flow[None]:
+        """Deliveries of its schedules, which say what its jobs came to."""
         if self._look_only:
-            receipt.counts["deliveries"] += len(names)
+            receipt.counts["deliveries"] += len(self._deliveries)
             return
-        for start in range(0, len(names), SLICE):
-            some = names[start : start + SLICE]
+        for start in range(0, len(self._deliveries), SLICE):
+            some = self._deliveries[start : start + SLICE]
             yield from ask_patiently(admin.cancel(self._keys, some))
-            receipt.counts["deliveries"] += yield from ask_patiently(
-                erasure.erase_deliveries(self._keys, self._tenant, some)
-            )
-        yield from ask_patiently(erasure.forget_webhooks(self._keys, self._tenant))
-
-    def _files(self, receipt: Receipt) -> Flow[None]:
-        """Files of the gateway, and batches of these."""
-        for api in _APIS:
-            while not self._look_only:
-                batches, files = yield from ask_patiently(erasure.erase_files(self._keys, self._tenant, api))
-                receipt.counts["batches_of_files"] += batches
-                receipt.counts["files"] += files
-                if not batches and not files:
-                    break
+            erasing = erasure.erase_deliveries(self._keys, self._tenant, some)
+            receipt.counts["deliveries"] += yield from ask_patiently(erasing)
 
     def _told_of(self, receipt: Receipt) -> Flow[None]:
         """Webhooks, events, and dead letters of those who were told of them."""

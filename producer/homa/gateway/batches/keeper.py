@@ -49,7 +49,14 @@ class Keeper:
         """Works until it is cancelled."""
         try:
             while True:
-                await self._look()
+                try:
+                    await self._look()
+                except HomaError as error:
+                    _log.warning("batches cannot be looked after now: %s", error)
+                    await asyncio.sleep(_PAUSE_S)
+                except Exception:  # without this loop no batch would go on
+                    _log.exception("batches cannot be looked after now")
+                    await asyncio.sleep(_PAUSE_S)
                 await self._pause()
         finally:
             tasks = list(self._working.values())
@@ -66,12 +73,7 @@ class Keeper:
         room = _MOST - len(self._working)
         if room <= 0:
             return
-        try:
-            found = await self._shop.driver.run(ask(claim_batches(self._shop.keys, room, _HOLD_MS)))
-        except HomaError as error:
-            _log.warning("batches cannot be looked after now: %s", error)
-            return
-        for batch_id in found:
+        for batch_id in await self._shop.driver.run(ask(claim_batches(self._shop.keys, room, _HOLD_MS))):
             if batch_id not in self._working:
                 self._working[batch_id] = asyncio.create_task(self._turn(batch_id))
 

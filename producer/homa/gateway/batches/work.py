@@ -191,23 +191,32 @@ class BatchWork:
         self._at = batch.cursor + len(lines) if moved is Moved.OK else -1
 
     async def _end(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
-        """Ends a batch whose lines have all been answered."""
+        """Ends a batch whose lines have all been answered; false where it goes on."""
         if batch.cursor != batch.total or not (engine is None or engine.complete):
             return False
+        # Anew: another gateway may have written the last answers since, and no other ones come.
+        latest = await self._run(store.find_batch(self._keys, self.id))
+        if latest is None or latest.status in OVER:
+            return True
+        return await self._finish_as(latest)
+
+    async def _finish_as(self, batch: GatewayBatch) -> bool:
+        """Ends a batch in the state that its answers tell of."""
         status = Status.COMPLETED
         errors: list[dict[str, Any]] = []
         if batch.status is Status.CANCELLING:
             status = Status.CANCELLED
         elif batch.count("n.expired"):
             status = Status.EXPIRED
-        if batch.answered < batch.total:
+        if batch.answered < (batch.total or 0):
             # No gateway lived for as long as the store keeps what jobs came to.
-            message = f"{batch.total - batch.answered} answers left the store before they were written to the file"
+            message = (
+                f"{(batch.total or 0) - batch.answered} answers left the store before they were written to the file"
+            )
             status, errors = Status.FAILED, [{"code": "results_expired", "line": None, "message": message}]
         tenants = (await self._shop.driver.run(self._shop.submitter.view())).webhook_of(batch.tenant)
         url = batch.raw["webhook"] or tenants.get("webhook", "")
-        await self._run(self._finish(batch, status, errors, url))
-        return True
+        return bool(await self._run(self._finish(batch, status, errors, url)) != "unfinished")
 
     def _finish(self, batch: GatewayBatch, status: Status, errors: list[dict[str, Any]], url: str) -> Op[str]:
         rows = {

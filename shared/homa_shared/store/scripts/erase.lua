@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, vectors, gateway_file
+--! use clock, record, vectors
 -- Erases what is kept of one tenant, a slice a call: content first of all, then whatever names the tenant, but for the ledger's
 -- lines and sums, which hold none. Every order may be given again.
 --
@@ -9,9 +9,7 @@
 --                                     cost is unresolved, and only a record can resolve it
 --   batches  1 where nothing stays, batch…   returns how many
 --   flow     run, cursor              a slice of a flow's run: returns {items and nodes erased, cursor or ''}
---   deliveries delivery…              that have ended, of a schedule or of webhooks. Returns how many
---   webhooks                          what became of the tenant's webhooks. Returns 1
---   files    api, most                of the gateway: returns {batches, files} erased; none are left where both are none
+--   deliveries delivery…              that have ended, of a schedule. Returns how many
 --   schedule schedule that was deleted: its name goes, and all of it where it has no cap. Returns 1
 --   events   handler or '', entry to go on behind, most   returns {entries erased, entry to go on behind or ''}
 --   letters  handler, rank, most      returns {letters erased, letters looked at}
@@ -132,33 +130,6 @@ if order == 'deliveries' then
     end
   end
   return erased
-end
-
-if order == 'webhooks' then
-  redis.call('DEL', K.schedule_deliveries('@' .. tenant), K.schedule_delivered('@' .. tenant))
-  redis.call('SREM', K.webhook_tenants(), tenant)
-  return 1
-end
-
--- What is stored of a file is deleted by whichever gateway sweeps next.
-if order == 'files' then
-  local batches = redis.call('ZRANGE', K.gateway_batches(ARGV[3], tenant), 0, tonumber(ARGV[4]) - 1)
-  for _, row in ipairs(batches) do
-    local id = string.match(row, ' (.*)$')
-    local v = redis.call('HMGET', K.gateway_batch(id), 'input', 'output', 'error', 'status')
-    if v[1] and redis.call('ZREM', K.gateway_batch_work(), id) == 1 then read_no_more(v[1]) end
-    for place = 2, 3 do if v[place] then drop_file(v[place]) end end
-    redis.call('DEL', K.gateway_batch(id))
-    redis.call('ZREM', K.gateway_batches(ARGV[3], tenant), row)
-  end
-  local files = redis.call('ZRANGE', K.gateway_files(tenant), 0, tonumber(ARGV[4]) - 1)
-  for _, row in ipairs(files) do
-    local id = string.match(row, ' (.*)$')
-    if redis.call('EXISTS', K.gateway_file(id)) == 1 then redis.call('HSET', K.gateway_file(id), 'readers', 0) end
-    drop_file(id)
-    redis.call('ZREM', K.gateway_files(tenant), row)
-  end
-  return {#batches, #files}
 end
 
 if order == 'schedule' then

@@ -12,7 +12,9 @@ local key = K.gateway_batch(id)
 local v = redis.call('HMGET', key, 'status', 'cursor', 'total', 'tenant', 'input', 'output', 'error')
 if not v[1] then return '' end
 if redis.call('HEXISTS', key, 'ended') == 1 then return v[1] end
-if ARGV[2] ~= 'failed' and v[2] ~= v[3] then return 'unfinished' end
+local answered = redis.call('HGET', key, 'answered')
+-- A batch fails where answers were lost, and nowhere else.
+if v[2] ~= v[3] or (answered == v[3]) == (ARGV[2] == 'failed') then return 'unfinished' end
 for i = 5, 6 do
   if ARGV[i] ~= '' then put_file(v[i + 1], cjson.decode(ARGV[i]), v[4], ARGV[7] == '1', now + tonumber(ARGV[4])) end
 end

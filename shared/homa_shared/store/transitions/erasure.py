@@ -52,24 +52,14 @@ def erase_flow(keys: Keys, tenant: str, run: str, cursor: str) -> Op[tuple[int, 
     return call(keys, "erase", ("flow", tenant, run, cursor), lambda reply: (int(reply[0]), text(reply[1])))
 
 
-def deliveries_of(keys: Keys, log: str) -> Op[list[str]]:
-    """Jobs of the latest deliveries of a schedule, or of a tenant's webhooks (`@tenant`)."""
-    return read((("HKEYS", keys.schedule_deliveries(log)),), lambda replies: [text(name) for name in replies[0]])
+def deliveries_of(keys: Keys, schedule: str) -> Op[list[str]]:
+    """Jobs of the latest deliveries of a schedule."""
+    return read((("HKEYS", keys.schedule_deliveries(schedule)),), lambda replies: [text(name) for name in replies[0]])
 
 
 def erase_deliveries(keys: Keys, tenant: str, jobs: Sequence[str]) -> Op[int]:
     """Erases deliveries that have ended, at most `SLICE`."""
     return call(keys, "erase", ("deliveries", tenant, *jobs), int)
-
-
-def forget_webhooks(keys: Keys, tenant: str) -> Op[int]:
-    """Forgets what became of a tenant's webhooks."""
-    return call(keys, "erase", ("webhooks", tenant), int)
-
-
-def erase_files(keys: Keys, tenant: str, api: str) -> Op[tuple[int, int]]:
-    """Erases a slice of a tenant's batches of files at an API, and of its files: how many of each."""
-    return call(keys, "erase", ("files", tenant, api, SLICE), lambda reply: (int(reply[0]), int(reply[1])))
 
 
 def forget_schedule(keys: Keys, tenant: str, schedule: str) -> Op[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ _log = logging.getLogger("homa.gateway")
 
 #: Most pages that are kept live by one process: more are shown, and stand still.
 MOST_LIVE = 200
+#: What has not changed is sent again after this time, so that the page knows that it is heard, s.
+_SAME_S = 3.0
 #: Strips, causes and batches on the page; each list has a page of its own.
 _STRIPS, _CAUSES, _BATCHES = 8, 5, 5
 #: A curve's width and height, px.
@@ -58,17 +61,14 @@ async def live(visit: Visit) -> ASGIApp:
 
 
 async def _parts(visit: Visit) -> AsyncGenerator[bytes, None]:
-    last = ""
+    last, told_s = "", 0.0
     _viewers.count += 1
     try:
         while not _closes(visit):
             text = await _part(visit)
-            if text is not None and text != last:
-                last = text
+            if text is not None and (text != last or time.monotonic() - told_s >= _SAME_S):
+                last, told_s = text, time.monotonic()
                 yield b"".join(b"data: %b\n" % line for line in text.encode().splitlines()) + b"\n"
-            elif text is not None:
-                # Heard of, and nothing new.
-                yield b": same\n\n"
             await asyncio.sleep(FRESH_S)
             if not await _still_in(visit):
                 return

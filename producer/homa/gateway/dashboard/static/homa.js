@@ -54,9 +54,9 @@
     });
 
     // What comes live stands in #live; a paused page drops it, so that nothing moves under a reader's eyes.
-    const live = $(".live"), told = live && $("span", live); let paused = false, last = 0;
+    const live = $(".live"), told = live && $("span", live); let paused = false, last = Date.now(), asking = false;
     const pause = button => {
-      paused = !paused; live.classList.toggle("off", paused); button.setAttribute("aria-pressed", paused);
+      paused = !paused; last = Date.now(); live.classList.toggle("off", paused); button.setAttribute("aria-pressed", paused);
       button.textContent = paused ? "Resume" : "Pause";
       told.textContent = paused ? "Paused" : "Live";
     };
@@ -65,11 +65,22 @@
       if (paused) event.preventDefault();
     });
     document.addEventListener("htmx:before:request", event => { if (paused && event.target.id === "live") event.preventDefault(); });
+    // Where nothing comes (a proxy holds streams back, a connection is gone), the page asks by itself.
+    const fetchAgain = async () => {
+      if (asking || document.hidden) return;
+      asking = true;
+      try {
+        const answer = await fetch(location.href);
+        const found = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#live");
+        if (found && !paused) { $("#live").replaceChildren(...[...found.childNodes].map(each => document.adoptNode(each))); last = Date.now(); }
+      } catch {} finally { asking = false; }
+    };
     if (live && $("#live")) setInterval(() => {
       if (paused) return;
-      const old = last ? Math.round((Date.now() - last) / 1000) : 0;
-      live.classList.toggle("off", old > 5);
-      told.textContent = old > 5 ? "Not heard of for " + old + " s" : "Live";
+      const old = Math.round((Date.now() - last) / 1000);
+      if (old > 6) fetchAgain();
+      live.classList.toggle("off", old > 8);
+      told.textContent = old > 8 ? "Not heard of for " + old + " s" : "Live";
     }, 1000);
 
     const settle = () => {
