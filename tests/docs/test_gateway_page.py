@@ -46,7 +46,7 @@ def run(cell: Cell, command: list[str]) -> str:
 
 def test_the_page_s_examples_run(cell: Cell) -> None:
     found = [block for block in blocks(PAGE) if block.verb == "run"]
-    assert [block.language for block in found] == ["python"] * 6 + ["console"] * 2
+    assert [block.language for block in found] == ["python"] * 5 + ["console"] * 2
     for block in found:
         if block.language == "python":
             assert SHOWN in block.text

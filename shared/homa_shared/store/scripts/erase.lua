@@ -16,7 +16,7 @@
 --   webhooks message…                 what became of its webhooks, and those of their messages that have ended. Returns how many
 --   media    rank, most               returns {media that nothing refers to any more and the next sweep removes, media looked at}
 --   vectors  most                     of all tenants: nobody can tell whose they are. Returns how many
--- Cost: O(what is named, or looked at).
+-- Returns what its order says. Cost: O(what is named, or looked at).
 local order, tenant = ARGV[1], ARGV[2]
 
 -- What a record holds of its application's own: none of it is of use to the books.
