@@ -11,6 +11,9 @@ PYTEST_ARGS ?=
 CHAOS_ARGS ?=
 #: Processes that run tests side by side.
 PYTEST_WORKERS ?= 2
+# What depends on the store itself: scripts, records, upgrades. All else is the same on any server, and runs once.
+STORE_TESTS := $(addprefix tests/,budgets conversations events flows media metrics pools prompt_cache schedules \
+	store_connection transitions upgrades)
 ROOTS := producer/homa shared/homa_shared workers/homa_workers
 
 VENV := .venv
@@ -42,7 +45,7 @@ pytest: install ## the tests, with branch coverage of at least 90 %
 	$(PYTEST) -m "not chaos and not live" --cov --cov-report=term $(PYTEST_ARGS)
 
 test-store: install ## the tests of the store alone, against the Redis of HOMA_TEST_REDIS_URL
-	$(PYTEST) -m store $(PYTEST_ARGS)
+	$(PYTEST) -m store $(STORE_TESTS) $(PYTEST_ARGS)
 
 test-live: install ## the support matrix at real providers whose keys are in the environment; costs fractions of a cent
 	$(PY) -m pytest -m live tests/matrix $(PYTEST_ARGS)

@@ -13,7 +13,7 @@ from homa import Homa, InvalidRequest
 from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.response_format import response_format
-from homa_shared.calls.request import JobRequest, Option
+from homa_shared.calls.request import REQUEST_VERSION, JobRequest, Option
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 PNG = b"\x89PNG\r\n\x1a\n0"
@@ -153,8 +153,10 @@ def test_an_unreadable_request_is_refused(raw: bytes) -> None:
 
 
 def test_a_request_of_a_later_release_says_so() -> None:
-    with pytest.raises(InvalidRequest, match="request of version 4: this release reads up to 3"):
-        JobRequest.decode(b'{"v":4}')
+    with pytest.raises(
+        InvalidRequest, match=rf"request of version {REQUEST_VERSION + 1}: this release reads up to {REQUEST_VERSION}"
+    ):
+        JobRequest.decode(b'{"v":%d}' % (REQUEST_VERSION + 1))
 
 
 @pytest.mark.parametrize(

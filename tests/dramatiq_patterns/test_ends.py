@@ -16,6 +16,7 @@ from dramatiq.results import Results
 from dramatiq.results.backends import StubBackend
 
 from homa_shared.broker import HomaBroker
+from homa_workers.process import processing
 from tests.dramatiq_patterns.conftest import Start
 from tests.fixtures.store import eventually
 
@@ -75,7 +76,9 @@ def test_a_message_for_an_unknown_actor_carries_the_reason(broker: HomaBroker, s
 
 
 @pytest.mark.parametrize("has_results", [False, True])
-def test_a_value_that_nobody_keeps_is_told(broker: HomaBroker, start: Start, has_results: bool) -> None:
+def test_a_value_that_nobody_keeps_is_told(
+    broker: HomaBroker, start: Start, has_results: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if has_results:
         broker.add_middleware(Results(backend=StubBackend(), store_results=True))
 
@@ -85,6 +88,8 @@ def test_a_value_that_nobody_keeps_is_told(broker: HomaBroker, start: Start, has
 
     start()
     structlog.reset_defaults()
+    # One that was used under other settings keeps these.
+    monkeypatch.setattr(processing, "log", structlog.get_logger())
     with structlog.testing.capture_logs() as lines:
         gives.send()
         broker.join("default")

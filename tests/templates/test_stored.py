@@ -204,7 +204,7 @@ def test_a_schedule_of_the_settings_asks_by_a_template_of_the_settings(stand: St
     assert (told["templates"], told["schedules"]) == (["news@1"], [{"name": "daily", "action": "made"}])
     path.write_text(f"{before}{template}{table}")
     said = stand.said("apply")
-    assert (said.status, "expected one of prompt and options.template" in said.stderr) == (2, True)
+    assert (said.status, "expected one of prompt, options.template and run" in said.stderr) == (2, True)
 
 
 def test_settings_that_are_refused_store_no_template(stand: Stand) -> None:
@@ -231,5 +231,5 @@ def test_a_schedule_keeps_the_version_that_it_was_made_with(stand: Stand) -> Non
     lacking = stand.said("schedules", "create", "other", "--every", "1h", "--model", MODEL, "--template", "t")
     assert (lacking.status, "values lacks 'a'" in lacking.stderr) == (2, True)
     both = stand.said("schedules", "create", "other", "--every", "1h", "--model", MODEL)
-    assert "--prompt, --template: expected one of the two" in both.stderr
+    assert "--prompt, --template, `-- run ARGS`: expected one of the three" in both.stderr
     assert [each["name"] for each in stand.json("schedules", "list")["schedules"]] == ["digest"]
