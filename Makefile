@@ -12,8 +12,7 @@ CHAOS_ARGS ?=
 #: Processes that run tests side by side.
 PYTEST_WORKERS ?= 2
 # What depends on the store itself: scripts, records, upgrades. All else is the same on any server, and runs once.
-STORE_TESTS := $(addprefix tests/,budgets conversations events flows media metrics pools prompt_cache schedules \
-	store_connection transitions upgrades)
+STORE_TESTS := $(addprefix tests/,budgets flows media metrics prompt_cache store_connection transitions upgrades)
 ROOTS := producer/homa shared/homa_shared workers/homa_workers
 
 VENV := .venv

@@ -18,7 +18,7 @@ from tests.commands_b.stand import MODEL, Stand
 
 SCRIPTS = Path(events.__file__).parents[1] / "store" / "scripts"
 _OF_SCHEDULES = re.compile(r"tell\(s, '([a-z_]+)'")
-_NAME = re.compile(r"'((?:job|attempt|batch|budget|breaker|scope|queue|fleet)\.[a-z]+)'")
+_NAME = re.compile(r"'((?:job|attempt|batch|budget|breaker|scope|queue|fleet|webhook)\.[a-z]+)'")
 
 
 def told_by_scripts() -> set[str]:
