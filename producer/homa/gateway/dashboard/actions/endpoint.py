@@ -50,7 +50,7 @@ async def act(visit: Visit) -> ASGIApp:
     if action.noted:
         await note(visit, action.noted, question.on)
     with in_the_name_of(visit):
-        outcome = await action.do(visit)
+        outcome = await action.do(visit, question)
     answer = RedirectResponse(question.back, 303)
     answer.set_cookie(
         SAID, quote(outcome[:SAID_CHARACTERS]), max_age=60, path="/dashboard", httponly=True, samesite="strict"
