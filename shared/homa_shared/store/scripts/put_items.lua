@@ -34,7 +34,8 @@ local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
 
 local kept = 2 * retention('results')
-for _, s in ipairs(sections) do
+
+local function put(s)
   local there = tonumber(redis.call('HGET', K.flow_nodes(run), cursor(s)) or 0)
   for number = s.from, s.from + s.n - 1 do
     at = at + 1
@@ -54,6 +55,13 @@ for _, s in ipairs(sections) do
       redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))
       complete_batch(run)
     end
+  end
+end
+
+for _, s in ipairs(sections) do
+  if not Flow.guarded(run, s.source .. ' ' .. s.scope, put, s) then
+    complete_batch(run)
+    return 'cancelled'
   end
 end
 return 'ok'
