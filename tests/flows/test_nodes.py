@@ -153,13 +153,25 @@ def test_items_that_are_sent_again_change_nothing(runs: Runs) -> None:
     for _ in range(3):
         assert runs.put("a", "b", source="parts", scope="0") == "ok"
     assert runs.put("b", "c", at=1, source="parts", scope="0", seal=True) == "ok"
-    assert runs.put("d", source="parts", scope="0", seal=True) == "ok"
     assert runs.put("x", at=5, source="parts", scope="1") == "gap"
     for _ in range(2):
         assert runs.put("document", seal=True) == "ok"
     assert runs.put("another", at=1) == "sealed"
     assert sorted(runs.answered()) == ["facts 0.0", "facts 0.1", "facts 0.2"]
     assert runs.open().inputs == 1
+    assert runs.drained() == ["whole 0~1.0"]
+
+
+def test_other_items_in_the_place_of_those_that_are_there_are_refused(runs: Runs) -> None:
+    runs.open()
+    assert runs.put("a", "b", source="parts", scope="0") == "ok"
+    assert runs.put("a", "x", source="parts", scope="0") == "differs"
+    assert runs.put("x", "b", "c", source="parts", scope="0") == "differs"
+    assert runs.put("a", source="parts", scope="0", seal=True) == "differs"
+    assert runs.put("a", "b", source="parts", scope="0", seal=True) == "ok"
+    assert runs.put("a", "b", "c", source="parts", scope="0", seal=True) == "differs"
+    assert runs.put("a", "b", "c", source="parts", scope="0") == "differs"
+    assert sorted(runs.answered()) == ["facts 0.0", "facts 0.1"]
     assert runs.drained() == ["whole 0~1.0"]
 
 
