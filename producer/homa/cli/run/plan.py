@@ -31,6 +31,7 @@ _REFUSED = {
     "workers": "the fleet's workers do it",
     "detach": "nobody waits for it as it is",
     "fill": "a worker says which batch it fills",
+    "flow": "each tick makes a batch, whose lines are single calls",
     "dry_run": "nothing would be done: try it with `homa run` before",
     "progress": "nobody watches it",
     "debug": "set HOMA_DEBUG=1 for the workers",
