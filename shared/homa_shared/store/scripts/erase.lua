@@ -79,12 +79,13 @@ if order == 'batches' then
     local id = ARGV[i]
     if redis.call('HGET', K.batch(id), 'tenant') == tenant then
       if ARGV[3] == '1' then
-        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.flow(id), K.flow_nodes(id),
-          K.budget('batch:' .. id))
+        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.budget('batch:' .. id))
         redis.call('ZREM', K.batches(), id)
       else
-        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook')
+        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook', 'unfilled', 'unsent_why')
       end
+      -- Of a flow it holds what its steps ask, which no cost needs.
+      redis.call('DEL', K.flow(id), K.flow_nodes(id))
       redis.call('ZREM', K.webhooks_due(), 'batch:' .. id)
       erased = erased + 1
     end
