@@ -234,7 +234,8 @@ if math.abs(now - (beat[4] or 0)) > TRIM_EACH_MS then
       redis.call('PEXPIRE', K.budget(name), C.BUDGETS_KEPT_MS, 'NX')
     end
   end
-  local oldest = int(math.max(0, now - ledger))
+  -- Jobs that succeeded are found by their lines: none goes before their results do.
+  local oldest = int(math.max(0, now - math.max(ledger, results)))
   if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end
   sweep_unused(ledger)
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - C.WORKER_KEPT_MS, 'LIMIT', 0, SLICE)) do
