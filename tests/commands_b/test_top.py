@@ -122,6 +122,17 @@ def test_a_screen_is_never_larger_than_the_terminal(stand: Stand, keys: Sequence
     assert "q leave" in shown[-1] or size[0] < 80
 
 
+def test_a_screen_that_is_cut_off_says_how_much_is_left(stand: Stand) -> None:
+    stand.queued()
+    seen = stand.homa._driver.run(status(stand.store.keys))
+    whole = [line.rstrip() for line in lines(Screen(View(), seen, [], 3), height=60)]
+    least = max(number for number, line in enumerate(whole[:-1]) if line) + 2
+    assert "more lines" not in "\n".join(lines(Screen(View(), seen, [], 3), height=least))
+    cut = lines(Screen(View(), seen, [], 3), height=least - 3)
+    assert len(cut) == least - 3
+    assert cut[-2].startswith("… 4 more lines")
+
+
 def test_a_screen_shows_what_status_prints(stand: Stand) -> None:
     stand.queued()
     seen = stand.homa._driver.run(status(stand.store.keys))
