@@ -57,6 +57,15 @@ def test_services_of_ours_have_no_rights_that_they_do_not_need() -> None:
     assert [name for name, one in services().items() if "env_file" in one] == ["worker"]
 
 
+def test_the_gateway_can_keep_files() -> None:
+    gateway = services()["gateway"]
+    home = gateway["environment"]["HOMA_HOME"]
+    assert f"files:{home}" in gateway["volumes"]
+    image = (ROOT / "Dockerfile").read_text()
+    assert f"WORKDIR {home}\n" in image
+    assert "useradd --create-home --uid 10001 homa" in image
+
+
 def test_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for one in services().values() for port in one.get("ports", ())]
     assert ports
