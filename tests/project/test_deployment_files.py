@@ -133,6 +133,8 @@ def test_a_unit_drains_and_may_not_do_what_it_does_not_need(unit: Path) -> None:
     lines = set(unit.read_text().splitlines())
     assert {"KillSignal=SIGTERM", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="} <= lines
     assert {"DynamicUser=yes", "RestartPreventExitStatus=2"} <= lines
+    # A folder that units with users of their own share would change its owner at each start.
+    assert {"StateDirectory=%N", "Environment=HOMA_HOME=%S/%N"} <= lines
     (start,) = [line for line in lines if line.startswith("ExecStart=")]
     from homa.cli import SUMMARIES
 
