@@ -129,7 +129,8 @@ class FileBatches:
         while True:
             listing = store.batches_after(self._keys, api, tenant, row, limit, newest_first=newest_first)
             step = await self._driver.run(ask(listing))
-            found += await self._driver.run(ask(store.find_batches(self._keys, step.ids)))
+            rows: list[GatewayBatch] = await self._driver.run(ask(store.find_batches(self._keys, step.ids)))
+            found += rows
             if len(found) >= limit or not step.more:
                 return found[:limit], len(found) > limit or step.more
             row = step.last
