@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, gateway_file
+--! use clock, gateway_file, gateway_told
 -- The life of a batch of a file (docs/gateway.md), beside the lines that are promoted (promote_lines.lua) and answered
 -- (answer_lines.lua): validating, in_progress, finalizing and its end; failed where its file is none of requests. Whoever
 -- works on it holds it for a while, so that two gateways do not do the same; that nothing happens twice rests on the cursors.
@@ -10,7 +10,7 @@
 --   claim       most, ms to hold them (the batch is ignored)
 --   rest        ms until somebody looks again
 --   checked     number of lines
---   fail        errors as JSON, ms to keep it
+--   fail        errors as JSON, ms to keep it, URL that is told of its end (or '')
 --   finalize
 --   cancel
 --   drop
@@ -58,6 +58,7 @@ elseif order == 'checked' then
 elseif order == 'fail' then
   if redis.call('HEXISTS', key, 'total') == 1 or status == 'failed' then return status end
   redis.call('HSET', key, 'status', 'failed', 'failed_at', now, 'ended', now, 'errors', ARGV[3])
+  tell_of_batch(id, ARGV[5])
   leave_work()
   redis.call('PEXPIRE', key, tonumber(ARGV[4]))
 elseif order == 'finalize' then
