@@ -26,7 +26,7 @@ from homa.gateway.files.kept_files import KeptFiles, PartWriter
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import StoreFull
 from homa_shared.settings.model import Settings, load_settings
-from homa_shared.store.gateway_batches import Status
+from homa_shared.store.gateway_batches import Status, cancel_file_batch
 from homa_shared.store.gateway_files import GatewayFile
 from homa_shared.store.gateway_lines import Moved
 from homa_shared.store.operation import read
@@ -127,7 +127,7 @@ def _settings(cell: Cell) -> Settings:
     return load_settings(env={**os.environ, **cell.env})
 
 
-async def submit(cell: Cell, lines: int, window: int = WINDOW) -> str:
+async def submit(cell: Cell, lines: int, window: int = WINDOW, **asked_for: Any) -> str:
     async with gateway(cell) as shop:
         writer = await shop.files.begin()
         for number in range(lines):
@@ -138,7 +138,9 @@ async def submit(cell: Cell, lines: int, window: int = WINDOW) -> str:
             ttl_ms=None,
         )
         batches = FileBatches(shop.keys, shop.driver, Keeper(shop), window)
-        asked = BatchRequest("openai", "/v1/chat/completions", writer.file_id, 3600, 3600, {}, facts={"window": "1h"})
+        asked = BatchRequest(
+            "openai", "/v1/chat/completions", writer.file_id, 3600, 3600, {}, facts={"window": "1h"}, **asked_for
+        )
         return (await batches.create(LOCAL, asked)).id
 
 
@@ -263,6 +265,23 @@ async def test_one_whose_window_is_done_when_its_jobs_are_cancelled_ends(cell: C
     assert (batch.status, batch.count("n.succeeded"), batch.count("n.cancelled")) == (Status.CANCELLED, WINDOW, 18)
 
 
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+async def test_one_that_came_to_no_job_is_told_of_wherever_a_gateway_dies(cell: Cell, *, done: bool) -> None:
+    url, keys = "https://hook.example/", cell.store.keys
+    batch_id = await submit(cell, 3, webhook=url)
+    cell.store.run(cancel_file_batch(keys, batch_id))
+    deaths, over = 0, False
+    while not over:
+        async with gateway(cell, deaths, done=done) as shop:
+            try:
+                over = await work(shop, batch_id)
+            except Died:
+                deaths += 1
+    assert deaths > 5
+    told = read((("HMGET", keys.batch(batch_id), "webhook", "state", "submitted"),), lambda replies: replies[0])
+    assert cell.store.run(told) == [url.encode(), b"complete", b"0"]
+
+
 async def test_a_full_store_keeps_no_answer_from_its_file(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs leave it once they are written: nothing else makes room for the rest."""
     batch_id = await submit(cell, 90, window=40)
@@ -283,8 +302,8 @@ async def test_a_full_store_keeps_no_answer_from_its_file(cell: Cell, monkeypatc
 
 
 def _refused(*_: object) -> Flow[Moved]:
+    yield from ()
     raise StoreFull("no room")
-    yield
 
 
 async def _promoted(cell: Cell, shop: Workshop, batch_id: str, lines: int) -> None:

@@ -120,6 +120,12 @@ def test_another_tenants_file_does_not_exist(bare_cell: Cell) -> None:
         ({"content-type": "application/json"}, b"{}", 415, "multipart/form-data"),
         ({"content-type": "multipart/form-data"}, b"", 415, "boundary"),
         ({"content-type": "multipart/form-data; boundary=x"}, b"not a form", 400, "form"),
+        (
+            {"content-type": "multipart/form-data; boundary=x; charset=undefined"},
+            b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n{}\r\n--x--\r\n',
+            400,
+            "charset",
+        ),
         ({"content-type": "multipart/form-data; boundary=x"}, b"--x--\r\n", 400, "file is missing"),
         (
             {"content-type": "multipart/form-data; boundary=x"},

@@ -8,7 +8,10 @@ import anthropic
 import pytest
 from anthropic.types.messages import MessageBatch
 
+from homa.gateway.anthropic.batches.document import PREFIX
+from homa_shared.store.gateway_files import ended_files
 from homa_shared.store.gateway_keys import Role, new_key, put_key
+from homa_shared.store.operation import read
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import CLAUDE, MODEL, Cell
 
@@ -121,3 +124,39 @@ def test_the_same_key_is_the_same_batch(cell: Cell) -> None:
     assert made[0] == made[1]
     with pytest.raises(anthropic.UnprocessableEntityError):
         batches.create(requests=[request("b")], extra_headers=headers)
+
+
+def test_the_key_of_one_that_was_deleted_makes_no_other(cell: Cell) -> None:
+    client, headers = cell.anthropic(), {"idempotency-key": "deleted"}
+    batch = ended(client, client.messages.batches.create(requests=[request("a")], extra_headers=headers))
+    client.messages.batches.delete(batch.id)
+    with pytest.raises(anthropic.UnprocessableEntityError, match="or for one that has been deleted"):
+        client.messages.batches.create(requests=[request("a")], extra_headers=headers)
+
+
+def test_requests_that_no_batch_reads_expire_and_no_others(cell: Cell) -> None:
+    cell.simulator.configure(latency_ms=2000.0)
+    client, keys = cell.anthropic(), cell.store.keys
+    batch = client.messages.batches.create(requests=[request("a")])
+    name = keys.gateway_batch(batch.id.removeprefix(PREFIX))
+    file = cell.store.run(read((("HGET", name, "input"),), lambda told: told[0].decode()))
+    # A gateway that dies before the batch is made leaves it so.
+    assert cell.store.run(read((("ZSCORE", keys.gateway_file_ends(), file),), lambda told: told[0])) is not None
+    cell.store.run(read((("ZADD", keys.gateway_file_ends(), 1, file),), lambda told: told[0]))
+    assert file not in cell.store.run(ended_files(keys, 100))
+    assert ended(client, batch).request_counts.succeeded == 1
+
+
+def test_rows_of_batches_that_are_kept_no_more_are_passed_over_and_go(bare_cell: Cell) -> None:
+    bare_cell.start_gateway()
+    client, keys = bare_cell.anthropic(), bare_cell.store.keys
+    made = [client.messages.batches.create(requests=[request("a")]).id for _ in range(5)]
+    lost = [keys.gateway_batch(name.removeprefix(PREFIX)) for name in made[:3]]
+    bare_cell.store.run(read((("DEL", *lost),), lambda told: told))
+    page = client.messages.batches.list(limit=1, before_id=made[3])
+    assert (page.data, page.has_more) == ([client.messages.batches.retrieve(made[4])], False)
+    assert [row.id for row in client.messages.batches.list(limit=1)] == [made[4], made[3]]
+    assert [row.id for row in client.messages.batches.list(limit=2)] == [made[4], made[3]]
+    made.append(client.messages.batches.create(requests=[request("a")]).id)
+    index = read((("ZCARD", keys.gateway_batches("anthropic", "")),), lambda told: int(told[0]))
+    assert bare_cell.store.run(index) == 3

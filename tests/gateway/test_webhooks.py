@@ -60,6 +60,15 @@ def test_a_batch_of_a_file_is_told_of_once(telling: Cell, hook: tuple[str, list[
     assert (got[0]["data"]["total"], got[0]["data"]["succeeded"]) == (2, 2)
 
 
+def test_a_file_that_is_none_of_requests_is_told_of(telling: Cell, hook: tuple[str, list[dict[str, Any]]]) -> None:
+    url, got = hook
+    client = telling.openai()
+    made = create(client, [b"nonsense"], extra_headers={"x-homa-webhook": url})
+    assert ended(client, made).status == "failed"
+    eventually(lambda: got)
+    assert (got[0]["data"]["id"], got[0]["data"]["total"]) == (made.id.removeprefix("batch_"), 0)
+
+
 @pytest.fixture
 def telling(store_url: str, simulator: SimulatorThread, tmp_path: Path) -> Iterator[Cell]:
     """A cell whose workers may post to this machine."""

@@ -127,9 +127,9 @@ def checked_batch(keys: Keys, batch_id: str, total: int) -> Op[None]:
     return call(keys, "gateway_batch", ("checked", batch_id, total), lambda _: None)
 
 
-def fail_batch(keys: Keys, batch_id: str, errors: Sequence[Mapping[str, Any]]) -> Op[None]:
-    """Its file is none of requests: nothing of it was sent."""
-    args = ("fail", batch_id, orjson.dumps(list(errors)), BATCH_KEPT_MS)
+def fail_batch(keys: Keys, batch_id: str, errors: Sequence[Mapping[str, Any]], webhook: str = "") -> Op[None]:
+    """Its file is none of requests: nothing of it was sent. The webhook is told of a batch of jobs that is complete."""
+    args = ("fail", batch_id, orjson.dumps(list(errors)), BATCH_KEPT_MS, webhook)
     return call(keys, "gateway_batch", args, lambda _: None)
 
 
@@ -166,7 +166,7 @@ def finish_batch(
         output, error: fields of its files; None: it has none.
         listed: whether the files are shown among its tenant's.
         errors: what is wrong with it as a whole.
-        webhook: URL that is told of it; empty for none.
+        webhook: URL that is told of it, where its batch of jobs is complete; empty for none.
     """
     rows = ["" if row is None else orjson.dumps(dict(row)) for row in (output, error)]
     args = (

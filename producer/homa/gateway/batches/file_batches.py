@@ -22,7 +22,6 @@ from homa_shared.model.webhook_urls import checked_webhook
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
 from homa_shared.store.gateway_batches import OVER, Created, GatewayBatch
-from homa_shared.store.gateway_files import Index
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.batches import BatchView
 from homa_shared.store.transitions import admin
@@ -100,7 +99,8 @@ class FileBatches:
         )
         made = await self._driver.run(ask_patiently(making))
         if made is Created.CONFLICT:
-            raise KeyConflict(f"idempotency-key {asked.key!r:.80} was used for another batch", job_id=batch_id)
+            message = f"idempotency-key {asked.key!r:.80} was used for another batch, or for one that has been deleted"
+            raise KeyConflict(message, job_id=batch_id)
         if made is Created.NO_FILE:
             raise ApiError(404, f"file {asked.input_id!r:.80} is not here any more", "not_found", "input_file_id")
         self.keeper.wake()
@@ -121,14 +121,19 @@ class FileBatches:
         """How far its jobs are."""
         return await self._driver.run(ask(reads.batch(self._keys, batch_id)))
 
-    async def page(self, api: str, tenant: str, row: str | None, limit: int, *, newest_first: bool = True) -> Index:
-        """Ids of a tenant's batches behind a row of their index."""
-        listing = store.batches_after(self._keys, api, tenant, row, limit, newest_first=newest_first)
-        return await self._driver.run(ask(listing))
-
-    async def find_all(self, batch_ids: list[str]) -> list[GatewayBatch]:
-        """Those of them that are there."""
-        return await self._driver.run(ask(store.find_batches(self._keys, batch_ids))) if batch_ids else []
+    async def page(
+        self, api: str, tenant: str, row: str | None, limit: int, *, newest_first: bool = True
+    ) -> tuple[list[GatewayBatch], bool]:
+        """A tenant's batches behind a row of their index, and whether there may be more; of some only a row is left."""
+        found: list[GatewayBatch] = []
+        while True:
+            listing = store.batches_after(self._keys, api, tenant, row, limit, newest_first=newest_first)
+            step = await self._driver.run(ask(listing))
+            rows: list[GatewayBatch] = await self._driver.run(ask(store.find_batches(self._keys, step.ids)))
+            found += rows
+            if len(found) >= limit or not step.more:
+                return found[:limit], len(found) > limit or step.more
+            row = step.last
 
     async def cancel(self, batch_id: str) -> None:
         """Cancels a batch; what has ended of it keeps its answers."""

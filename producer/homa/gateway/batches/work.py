@@ -90,7 +90,11 @@ class BatchWork:
             return 0.0
         if await self._go_on(batch, engine, is_late=is_late):
             return 0.0
-        if batch.cursor < batch.total and (is_late or batch.status is Status.CANCELLING):
+        if batch.cursor < batch.total:
+            is_closing = is_late or batch.status is Status.CANCELLING
+        else:  # whoever opened it for nobody died, or was late
+            is_closing = engine is not None and engine.state == "open"
+        if is_closing:
             await self._close(batch, engine)
             return 0.0
         if batch.status is Status.CANCELLING and engine is not None and not (engine.cancel or engine.complete):
@@ -111,7 +115,7 @@ class BatchWork:
         if isinstance(found, int):
             await self._run(store.checked_batch(self._keys, self.id, found))
         else:
-            await self._run(store.fail_batch(self._keys, self.id, found))
+            await self._run(store.fail_batch(self._keys, self.id, found, await self._told(batch, None)))
 
     async def _go_on(self, batch: GatewayBatch, engine: BatchView | None, *, is_late: bool) -> bool:
         """Promotes lines, or else writes answers; false where there was neither to do."""
@@ -133,11 +137,7 @@ class BatchWork:
         if engine is None:
             if batch.cursor:  # what there was of it has left the store
                 return False
-            facts = {"name": batch.raw["name"], "tenant": batch.tenant, "cap": batch.raw["cap"], "file": batch.input}
-            # Its webhook is told once its files are there.
-            if batch.raw.get("gateway_key"):
-                facts["gateway_key"] = batch.raw["gateway_key"]
-            await self._run(admin.open_batch(self._keys, self.id, facts))
+            await self._open(batch)
         total, cursor = batch.total or 0, batch.cursor
         room = self._room(batch)
         for _ in range(_CHUNKS):
@@ -152,6 +152,14 @@ class BatchWork:
             room -= len(lines)
             self._at = cursor
         return True
+
+    async def _open(self, batch: GatewayBatch) -> None:
+        """Makes the batch of its jobs."""
+        facts = {"name": batch.raw["name"], "tenant": batch.tenant, "cap": batch.raw["cap"], "file": batch.input}
+        # Its webhook is told once its files are there.
+        if batch.raw.get("gateway_key"):
+            facts["gateway_key"] = batch.raw["gateway_key"]
+        await self._run(admin.open_batch(self._keys, self.id, facts))
 
     def _room(self, batch: GatewayBatch) -> int:
         total = batch.total or 0
@@ -212,9 +220,9 @@ class BatchWork:
         latest = await self._run(store.find_batch(self._keys, self.id))
         if latest is None or latest.status in OVER:
             return True
-        return await self._finish_as(latest)
+        return await self._finish_as(latest, engine)
 
-    async def _finish_as(self, batch: GatewayBatch) -> bool:
+    async def _finish_as(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
         """Ends a batch in the state that its answers tell of."""
         status = Status.COMPLETED
         errors: list[dict[str, Any]] = []
@@ -222,15 +230,22 @@ class BatchWork:
             status = Status.CANCELLED
         elif batch.count("n.expired"):
             status = Status.EXPIRED
-        if batch.answered < (batch.total or 0):
+        if (lost := (batch.total or 0) - batch.answered) > 0:
             # No gateway lived for as long as the store keeps what jobs came to.
-            message = (
-                f"{(batch.total or 0) - batch.answered} answers left the store before they were written to the file"
-            )
+            message = f"{lost} answers left the store before they were written to the file"
             status, errors = Status.FAILED, [{"code": "results_expired", "line": None, "message": message}]
-        tenants = (await self._shop.driver.run(self._shop.submitter.view())).webhook_of(batch.tenant)
-        url = batch.raw["webhook"] or tenants.get("webhook", "")
+        url = await self._told(batch, engine)
         return bool(await self._run(self._finish(batch, status, errors, url)) != "unfinished")
+
+    async def _told(self, batch: GatewayBatch, engine: BatchView | None) -> str:
+        """The URL that is told of its end; empty for none."""
+        tenants = (await self._shop.driver.run(self._shop.submitter.view())).webhook_of(batch.tenant)
+        url = str(batch.raw["webhook"] or tenants.get("webhook", ""))
+        if url and engine is None:
+            # Webhooks are told of batches of jobs: where there is none, one without lines is told of.
+            await self._open(batch)
+            await self._run(admin.seal_batch(self._keys, self.id, 0))
+        return url
 
     def _finish(self, batch: GatewayBatch, status: Status, errors: list[dict[str, Any]], url: str) -> Op[str]:
         rows = {

@@ -58,6 +58,8 @@ async def upload_of(request: Request) -> AsyncGenerator[Upload, None]:
             form = await parser.parse()
     except MultiPartException as error:
         raise ApiError(400, f"the form cannot be read: {error.message}", "invalid_multipart") from None
+    except UnicodeError:
+        raise ApiError(400, "the form cannot be read: charset names none of texts", "invalid_multipart") from None
     except TimeoutError:
         raise ApiError(408, f"the upload was not here within {_WHOLE_S:g} s", "request_timeout") from None
     try:

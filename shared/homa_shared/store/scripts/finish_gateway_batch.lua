@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, gateway_file
+--! use clock, gateway_file, gateway_told
 -- Ends a batch of a file whose lines have all been answered: its files can be read, its input is read no more.
 --
 -- KEYS[1] anchor
@@ -20,11 +20,7 @@ for i = 5, 6 do
 end
 redis.call('HSET', key, 'status', ARGV[2], ARGV[2] .. '_at', now, 'ended', now)
 if ARGV[8] ~= '' then redis.call('HSET', key, 'errors', ARGV[8]) end
--- Told of now and not when its last job ended: whoever is told can read its files.
-if ARGV[9] ~= '' and redis.call('HEXISTS', K.batch(id), 'completed') == 1 then
-  redis.call('HSET', K.batch(id), 'webhook', ARGV[9])
-  redis.call('ZADD', K.webhooks_due(), now, 'batch:' .. id)
-end
+tell_of_batch(id, ARGV[9])
 redis.call('ZREM', K.gateway_batch_work(), id)
 read_no_more(v[5])
 redis.call('PEXPIRE', key, tonumber(ARGV[3]))

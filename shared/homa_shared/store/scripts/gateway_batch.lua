@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, gateway_file
+--! use clock, gateway_file, gateway_told
 -- The life of a batch of a file (docs/gateway.md), beside the lines that are promoted (promote_lines.lua) and answered
 -- (answer_lines.lua): validating, in_progress, finalizing and its end; failed where its file is none of requests. Whoever
 -- works on it holds it for a while, so that two gateways do not do the same; that nothing happens twice rests on the cursors.
@@ -10,7 +10,7 @@
 --   claim       most, ms to hold them (the batch is ignored)
 --   rest        ms until somebody looks again
 --   checked     number of lines
---   fail        errors as JSON, ms to keep it
+--   fail        errors as JSON, ms to keep it, URL that is told of its end (or '')
 --   finalize
 --   cancel
 --   drop
@@ -31,13 +31,20 @@ if order == 'claim' then
   return found
 elseif order == 'create' then
   if status then return redis.call('HGET', key, 'digest') == ARGV[6] and 'known' or 'conflict' end
+  -- One of that name was deleted or is kept no more, and its jobs are: they would be taken for this one's.
+  if redis.call('EXISTS', K.batch(id)) == 1 then return 'conflict' end
   if redis.call('EXISTS', K.gateway_file(ARGV[5])) == 0 then return 'no file' end
   redis.call('HINCRBY', K.gateway_file(ARGV[5]), 'readers', 1)
   local flat = {'status', 'validating', 'created', now, 'expires', now + tonumber(ARGV[7]), 'tenant', ARGV[3], 'api', ARGV[4],
     'input', ARGV[5], 'digest', ARGV[6], 'cursor', 0, 'offset', 0, 'written', 0, 'answered', 0}
   for field, value in pairs(cjson.decode(ARGV[8])) do flat[#flat + 1], flat[#flat + 2] = field, value end
   redis.call('HSET', key, unpack(flat))
-  redis.call('ZADD', K.gateway_batches(ARGV[4], ARGV[3]), 0, index_row(now, id))
+  local index = K.gateway_batches(ARGV[4], ARGV[3])
+  -- Each one that is made takes away some that are kept no more.
+  for _, row in ipairs(redis.call('ZRANGE', index, 0, 9)) do
+    if redis.call('EXISTS', K.gateway_batch(string.match(row, ' (.*)$'))) == 0 then redis.call('ZREM', index, row) end
+  end
+  redis.call('ZADD', index, 0, index_row(now, id))
   redis.call('ZADD', K.gateway_batch_work(), now, id)
 elseif not status then
   redis.call('ZREM', K.gateway_batch_work(), id)
@@ -51,6 +58,7 @@ elseif order == 'checked' then
 elseif order == 'fail' then
   if redis.call('HEXISTS', key, 'total') == 1 or status == 'failed' then return status end
   redis.call('HSET', key, 'status', 'failed', 'failed_at', now, 'ended', now, 'errors', ARGV[3])
+  tell_of_batch(id, ARGV[5])
   leave_work()
   redis.call('PEXPIRE', key, tonumber(ARGV[4]))
 elseif order == 'finalize' then

@@ -19,7 +19,7 @@ from homa.gateway.files.download import Download, first_of
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.json_safe import sound_json
 from homa_shared.store.gateway_batches import OVER, GatewayBatch
-from homa_shared.store.gateway_files import REQUESTS, GatewayFile, index_row
+from homa_shared.store.gateway_files import ABANDONED_MS, REQUESTS, GatewayFile, index_row
 
 API, ENDPOINT = "anthropic", "/v1/messages"
 _WINDOW_S, _KEPT_S = 24 * 3600, 29 * 24 * 3600
@@ -41,7 +41,8 @@ async def create(inquiry: Inquiry) -> ASGIApp:
         content.update(row)
         await writer.add(row)
     file = GatewayFile(writer.file_id, inquiry.principal.tenant, "requests.jsonl", REQUESTS, writer.bytes, 0, None)
-    await files.put(file, await writer.close(), listed=False, ttl_ms=None)
+    # It expires where no batch comes to read it.
+    await files.put(file, await writer.close(), listed=False, ttl_ms=ABANDONED_MS)
     asked = BatchRequest(
         api=API,
         endpoint=ENDPOINT,
@@ -114,11 +115,10 @@ async def listing(inquiry: Inquiry) -> ASGIApp:
         raise InvalidRequest("both before_id and after_id: expected one of them")
     cursor = before or after
     row = await _cursor(inquiry, cursor) if cursor else None
-    page = await batches.page(API, inquiry.principal.tenant, row, int(limit), newest_first=not before)
-    found = await batches.find_all(page.ids[::-1] if before else page.ids)
-    rows = [batch_document(batch, _address(inquiry)) for batch in found]
+    found, more = await batches.page(API, inquiry.principal.tenant, row, int(limit), newest_first=not before)
+    rows = [batch_document(batch, _address(inquiry)) for batch in (found[::-1] if before else found)]
     first, last = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
-    return JsonAnswer({"data": rows, "has_more": page.more, "first_id": first, "last_id": last})
+    return JsonAnswer({"data": rows, "has_more": more, "first_id": first, "last_id": last})
 
 
 async def _cursor(inquiry: Inquiry, batch_id: str) -> str:

@@ -72,9 +72,9 @@ async def listing(inquiry: Inquiry) -> ASGIApp:
     if page.after is not None:
         row = await _cursor(inquiry, page.after)
     batches, tenant = inquiry.services.batches, inquiry.principal.tenant
-    found = await batches.page(API, tenant, row, page.limit, newest_first=page.newest_first)
-    rows = [await _document(inquiry, batch) for batch in await batches.find_all(found.ids)]
-    return JsonAnswer(page.document(rows, more=found.more))
+    found, more = await batches.page(API, tenant, row, page.limit, newest_first=page.newest_first)
+    rows = [await _document(inquiry, batch) for batch in found]
+    return JsonAnswer(page.document(rows, more=more))
 
 
 async def _cursor(inquiry: Inquiry, batch_id: str) -> str:
