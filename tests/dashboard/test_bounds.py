@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from homa.gateway.dashboard.pages import overview
+from homa.gateway.dashboard.pages import costs, overview
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from tests.commands_b.stand import Stand
@@ -36,6 +36,20 @@ async def test_a_page_of_many_jobs_takes_no_more_commands_than_one_of_a_screenfu
         assert many[path] <= few[path] + 10, path
     assert many[f"/batches/{large}"] <= few[f"/batches/{small}"] + 60
     assert max(many.values()) <= MOST
+
+
+async def test_costs_of_many_tags_are_a_page_of_the_dearest_and_a_file_of_all(
+    browser: Browser, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(costs, "_ROWS", 6)
+    for i in range(8):
+        stand.succeeded(tags={"doc": str(i)})
+    text = await browser.get("/costs?by=tag")
+    assert text.count("tag=doc%3D") == 6
+    assert "2 smaller sums" in text
+    # Three of them, and the others together.
+    assert len(re.findall(r'<rect class="c\d"', text)) == 4
+    assert len((await browser.get("/costs.csv?by=tag")).splitlines()) == 9
 
 
 async def test_any_number_of_viewers_shares_one_look_at_the_fleet(

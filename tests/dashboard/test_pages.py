@@ -112,6 +112,14 @@ async def test_a_wrong_address_is_told_what_is_wrong(browser: Browser, path: str
     assert browser.status == status
 
 
+async def test_an_address_without_a_page_is_told_as_one(browser: Browser) -> None:
+    for path in ("/nothing", "/jobs/a/b", "/logout", "/"):
+        text = await browser.get(path)
+        assert browser.status == 404
+        assert "<h1>" in text
+        assert f"there is no page &#39;/dashboard{path}&#39;" in text
+
+
 async def test_digits_of_other_scripts_begin_at_the_first_result(browser: Browser, stand: Stand) -> None:
     await browser.get(f"/batches/{stand.batch()}?start=%C2%B2")
     assert browser.status == 200

@@ -65,12 +65,22 @@ def test_what_was_retried_is_no_longer_counted_and_its_retry_counts_anew(cell: C
 
 def test_counts_of_a_batch_live_as_long_as_it_does(cell: Cell) -> None:
     cell.run(admin.open_batch(cell.keys, "ba", {}))
-    broken(cell, "ba-0", batch="ba")
+    broken(cell, "ba-0", "ba-1", batch="ba")
     assert cell.redis("PTTL", cell.keys.batch_failures("ba")) == -1
-    cell.run(admin.seal_batch(cell.keys, "ba", 1))
+    cell.run(admin.seal_batch(cell.keys, "ba", 2))
     assert cell.redis("PTTL", cell.keys.batch_failures("ba")) > 0
     cell.run(admin.retry(cell.keys, "ba-0", "r0"))
     assert cell.redis("PTTL", cell.keys.batch_failures("ba")) == -1
+
+
+def test_a_cause_whose_jobs_were_all_retried_begins_anew(cell: Cell) -> None:
+    cell.run(admin.open_batch(cell.keys, "ba", {}))
+    broken(cell, "ba-0", "ba-1", batch="ba")
+    names = (cell.keys.failures(str(cell.now() // HOUR_MS)), cell.keys.batch_failures("ba"))
+    for i in range(2):
+        assert [cell.redis("HLEN", name) for name in names] == [4, 4]
+        cell.run(admin.retry(cell.keys, f"ba-{i}", f"r{i}"))
+    assert [cell.redis("HLEN", name) for name in names] == [0, 0]
 
 
 def test_counts_of_an_hour_go_after_two_days(cell: Cell) -> None:

@@ -9,7 +9,7 @@ from homa.gateway.dashboard.actions.endpoint import act, ask
 from homa.gateway.dashboard.assets import serve_asset
 from homa.gateway.dashboard.desk import Desk
 from homa.gateway.dashboard.login import Login, logout
-from homa.gateway.dashboard.page import Page, PageHandler
+from homa.gateway.dashboard.page import Page, PageHandler, no_page
 from homa.gateway.dashboard.pages import fleet
 from homa.gateway.dashboard.pages.batch import batch, results
 from homa.gateway.dashboard.pages.batches import batches
@@ -61,4 +61,5 @@ def dashboard_routes(jobs: LiveJobs, doorkeeper: Doorkeeper) -> list[Route]:
         Route("/dashboard/login", Login(desk).__call__, methods=["GET", "POST"]),
         post("/logout", logout),
         Route("/dashboard/static/{digest}/{name:path}", serve_asset, methods=["GET"]),
+        get("/{rest:path}", no_page),
     ]

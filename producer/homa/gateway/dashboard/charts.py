@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -60,22 +61,32 @@ def day_chart(days: Sequence[str], sums: dict[str, dict[str, int]]) -> DayChart:
         days: ISO days, in order.
         sums: series -> day -> nano-dollars, the largest series first.
     """
-    names = list(sums)
-    shown = names if len(names) <= SERIES else [*names[: SERIES - 1], "others"]
+    series = _series(sums)
     totals = {day: sum(of_day.get(day, 0) for of_day in sums.values()) for day in days}
     top = max(totals.values(), default=0) or 1
     step = (_DAYS_WIDTH - _LEFT) / max(1, len(days))
     bars, marks = [], []
     for i, day in enumerate(days):
         x, y = _LEFT + i * step + step * 0.1, float(_BASE)
-        for place, name in enumerate(names):
-            height = sums[name].get(day, 0) / top * (_BASE - _TOP)
+        for place, (_, of_day) in enumerate(series, 1):
+            height = of_day.get(day, 0) / top * (_BASE - _TOP)
             y -= height
             if height > 0:
-                bars.append(Bar(min(place, SERIES - 1) + 1, x, y, step * 0.8, height))
+                bars.append(Bar(place, x, y, step * 0.8, height))
         marks.append(Day(day, _label(day, len(days), i), _LEFT + i * step, step, y, totals[day]))
     grid = [(_BASE - share * (_BASE - _TOP), wording.money(round(top * share))) for share in (0.25, 0.5, 0.75, 1)]
-    return DayChart(shown, bars, marks, grid)
+    return DayChart([name for name, _ in series], bars, marks, grid)
+
+
+def _series(sums: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
+    """What has a colour of its own, and the sum of what has none."""
+    named = list(sums.items())
+    if len(named) <= SERIES:
+        return named
+    others: Counter[str] = Counter()
+    for _, of_day in named[SERIES - 1 :]:
+        others.update(of_day)
+    return [*named[: SERIES - 1], ("others", others)]
 
 
 def _label(day: str, count: int, place: int) -> str:

@@ -73,6 +73,11 @@ class Page:
             return await error_page(errors.internal(), visit)
 
 
+async def no_page(visit: Visit) -> ASGIApp:
+    """The answer to an address that none of the pages has; raises ApiError."""
+    raise ApiError(404, f"there is no page {visit.request.url.path!r:.80}", "not_found")
+
+
 async def _let_in(request: Request, desk: Desk, token: str) -> Visit | None:
     """The visit of a request; None where there are keys and it shows no session of one."""
     if not await desk.doorkeeper.any_made():

@@ -23,8 +23,8 @@ from homa_shared.store.reads.day_totals import DayTotal, day_totals
 #: Days that are shown where the address says none, and most that it may say.
 _DAYS, _MOST_DAYS = 14, 92
 _VIEWS = ("model", "tenant", "tag")
-#: Attempts of unknown cost that are listed.
-_UNRESOLVED = 20
+#: Sums on the page, and attempts of unknown cost: all sums are in the CSV.
+_ROWS, _UNRESOLVED = 200, 20
 
 
 @dataclass(slots=True)
@@ -72,7 +72,8 @@ async def costs(visit: Visit) -> ASGIApp:
         asked=asked,
         views=_VIEWS if visit.sees_fleet else ("model",),
         chart=day_chart(_days(asked), ordered),
-        sums=sums,
+        sums=sums[:_ROWS],
+        more=max(0, len(sums) - _ROWS),
         all=everything,
         today=sum(total.nano_usd for total in totals if total.target and total.day == today),
         unresolved=[(name, since, name.rpartition(":")[0]) for name, since in open_],

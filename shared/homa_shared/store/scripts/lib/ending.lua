@@ -74,11 +74,14 @@ local function count_failure(id, r, at, by)
   for key, left in pairs(kept) do
     -- What is no longer kept, or was counted by no release before, has nothing to be taken from.
     if by > 0 or redis.call('HEXISTS', key, row .. 'count') == 1 then
-      redis.call('HINCRBY', key, row .. 'count', by)
+      local count = redis.call('HINCRBY', key, row .. 'count', by)
       if by > 0 then
         redis.call('HSETNX', key, row .. 'first', now)
         redis.call('HSET', key, row .. 'last', now, row .. 'sample', id)
         if left > 0 then redis.call('PEXPIRE', key, left) end
+      elseif count <= 0 then
+        -- What fails alike later begins anew, with a first time of its own.
+        redis.call('HDEL', key, row .. 'count', row .. 'first', row .. 'last', row .. 'sample')
       end
     end
   end
