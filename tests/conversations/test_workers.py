@@ -11,22 +11,12 @@ from homa import AsyncHoma, JobCancelled, JobFailed, StaleTurn
 from homa_shared.calls import request
 from homa_shared.calls.request import JobRequest
 from homa_shared.calls.tools import tool
-from homa_shared.store.audit import audit
-from homa_shared.store.client import Store
 from homa_shared.store.operation import read
 from tests.conversations.killable import crew
 from tests.patience import PATIENCE_S
 from tests.worker.cell import HAIKU, MINI, Cell, until
 
 KILLS, PEOPLE = 20, 20
-
-
-def books_of(cell: Cell) -> list[str]:
-    store = Store(cell.address, cell.namespace, role="test")
-    try:
-        return list(map(str, audit(store)))
-    finally:
-        store.close()
 
 
 async def test_turns_on_an_event_loop(cell: Cell) -> None:
@@ -50,7 +40,7 @@ async def test_turns_on_an_event_loop(cell: Cell) -> None:
         assert await talk.delete() is True
         assert await talk.turns() == []
         assert repr(talk) == "<AsyncConversation c>"
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_a_stream_tells_of_a_refusal_when_it_is_read(cell: Cell) -> None:
@@ -77,7 +67,7 @@ async def test_what_tools_were_asked_and_said_is_kept_and_sent_on(cell: Cell) ->
         job = await talk.submit("[[say:thanks]]")
         await job.result(PATIENCE_S)
         assert (await talk.turns())[1].text == "thanks"
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_steps_of_an_attempt_that_was_lost_are_kept(cell: Cell) -> None:
@@ -108,7 +98,7 @@ async def test_steps_of_an_attempt_that_was_lost_are_kept(cell: Cell) -> None:
         (turn,) = await talk.turns()
         assert [message["role"] for message in turn.answer] == ["assistant", "tool", "assistant"]
         assert cell.simulator.stats.received == 2, "the step was not paid again"
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_a_cancelled_turn_has_failed(cell: Cell) -> None:
@@ -121,7 +111,7 @@ async def test_a_cancelled_turn_has_failed(cell: Cell) -> None:
         with pytest.raises(JobCancelled):
             await job.result(PATIENCE_S)
         assert [turn.state for turn in await talk.turns()] == ["failed"]
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_a_worker_that_knows_no_turns_hands_the_job_back(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +159,7 @@ async def test_twenty_kills_leave_no_turn_without_its_answer(cell: Cell) -> None
                 await until(lambda before=before: cell.simulator.stats.received > before)  # type: ignore[misc]
                 await asyncio.sleep(random.uniform(0.0, 0.1))
                 workers.kill(random.randrange(2))
-                assert books_of(cell) == []
+                assert cell.books() == []
             enough.set()
             for name, person in people.items():
                 said = await person
@@ -177,4 +167,4 @@ async def test_twenty_kills_leave_no_turn_without_its_answer(cell: Cell) -> None
                 assert [(turn.prompt, turn.text) for turn in turns] == [(f"[[say:{text}]]", text) for text in said]
         lost = [attempt async for job in homa.jobs() for attempt in (await cell.view(job.id)).attempts]
         assert [attempt.outcome for attempt in lost].count("lost") >= KILLS // 2, "workers were killed at work"
-    assert books_of(cell) == []
+    assert cell.books() == []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import orjson
 import pytest
 
 from homa import Flow, InvalidRequest, JobFailed, JobNotFound, KeyConflict, Reply
+from homa.events import BatchCancelled
 from homa.testing import FakeHoma, Refused, fake
+from homa_shared.store.operation import read
+from tests.conversations.books import store_of
 from tests.patience import PATIENCE_S
 
 MODEL = "openai:gpt-6-luna"
@@ -203,3 +207,20 @@ def test_a_refusal_names_the_step() -> None:
     with fake({"*": Refused("never")}) as homa:
         (result,) = homa.run(flow, [{"text": "a"}]).results(timeout=PATIENCE_S)
         assert [(failure.custom_id, failure.message) for failure in result.failures] == [("first 0", "never")]
+
+
+def test_a_run_that_cannot_go_on_ends_and_says_why() -> None:
+    gate = threading.Event()
+    with fake({"*": lambda call: str(gate.wait(PATIENCE_S))}) as homa, closing(store_of(homa)) as store:
+        run = homa.run(documents(), [{"pages": ["a", "b"]}])
+        command = ("HSET", store.keys.flow(run.id), "whole|record", "no JSON")
+        store.run(read([command], lambda replies: replies))
+        gate.set()
+        progress = run.wait(PATIENCE_S)
+        assert (progress.complete, progress.cancelled) == (True, True)
+        assert progress.cancelled_why.startswith("what follows facts 0.")
+        (result,) = run.results(timeout=PATIENCE_S)
+        assert f"its run was cancelled: see `homa flow show {run.id}`" in result.failures[0].message
+        told = list(homa.events(after="-", kinds=[BatchCancelled], follow=False))
+        assert [(event.batch, event.reason) for event in told] == [(run.id, progress.cancelled_why)]
+        assert f"complete, cancelled ({progress.cancelled_why})" in [batch.state_words() for batch in homa.batches()]

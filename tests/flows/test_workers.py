@@ -10,8 +10,6 @@ import pytest
 from homa import AsyncHoma, Flow, Reply
 from homa_shared.calls import request
 from homa_shared.calls.request import JobRequest
-from homa_shared.store.audit import audit
-from homa_shared.store.client import Store
 from homa_shared.store.operation import read
 from tests.conversations.killable import crew
 from tests.patience import PATIENCE_S
@@ -27,14 +25,6 @@ def contracts() -> Flow:
     return flow
 
 
-def books_of(cell: Cell) -> list[str]:
-    store = Store(cell.address, cell.namespace, role="test")
-    try:
-        return list(map(str, audit(store)))
-    finally:
-        store.close()
-
-
 async def test_a_flow_on_an_event_loop(cell: Cell) -> None:
     await cell.worker("openai", "anthropic")
     async with AsyncHoma(settings=cell.settings()) as homa:
@@ -47,7 +37,7 @@ async def test_a_flow_on_an_event_loop(cell: Cell) -> None:
         assert progress.unresolved_usd == 0
         assert (await homa.flow_run(run.id).progress()).complete
         assert repr(run) == f"<AsyncFlowRun {run.id}>"
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_a_step_goes_on_at_its_fallback_with_its_prompt(cell: Cell) -> None:
@@ -61,7 +51,7 @@ async def test_a_step_goes_on_at_its_fallback_with_its_prompt(cell: Cell) -> Non
         run = await homa.run(flow, [{"text": "a"}], budget_usd=1)
         (result,) = [result async for result in run.results(timeout=PATIENCE_S)]
         assert (result.reply.text, result.reply.provider) == ("again a", "anthropic")
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_a_prompt_that_outgrew_its_bound_is_reckoned_again(cell: Cell) -> None:
@@ -79,7 +69,7 @@ async def test_a_prompt_that_outgrew_its_bound_is_reckoned_again(cell: Cell) -> 
         place = 20 * len("word " * 500)
         assert bound > cost > 0
         assert result.reply.usage.input_tokens > place // 5, "all twenty were sent"
-    assert books_of(cell) == []
+    assert cell.books() == []
 
 
 async def test_a_worker_that_knows_no_flows_hands_their_jobs_back(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +102,7 @@ async def test_kills_of_workers_lose_no_step_and_pay_none_unseen(cell: Cell) -> 
                 await until(lambda before=before: cell.simulator.stats.received > before)  # type: ignore[misc]
                 await asyncio.sleep(random.uniform(0.0, 0.1))
                 workers.kill(random.randrange(2))
-                assert books_of(cell) == []
+                assert cell.books() == []
             results = [result async for result in run.results(timeout=PATIENCE_S * 4)]
         progress = await run.wait(PATIENCE_S)
     answers = [result.answers["whole"] for result in results]
@@ -123,4 +113,4 @@ async def test_kills_of_workers_lose_no_step_and_pay_none_unseen(cell: Cell) -> 
     bill = sum(charge.nano_usd or 0 for charge in cell.simulator.bill.charges())
     assert progress.cost_nano_usd <= bill <= progress.cost_nano_usd + progress.unresolved_nano_usd
     assert progress.steps["facts"].made == DOCUMENTS * PARTS, "none was made twice"
-    assert books_of(cell) == []
+    assert cell.books() == []

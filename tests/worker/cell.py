@@ -15,7 +15,8 @@ from homa_shared.model.records import Attempt, State
 from homa_shared.model.tokens import Tokens
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store import reads
-from homa_shared.store.client import AsyncStore
+from homa_shared.store.audit import audit
+from homa_shared.store.client import AsyncStore, Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import mapping, read
 from homa_shared.store.reads.jobs import JobView
@@ -68,6 +69,14 @@ class Cell:
 
     def settings(self, **more: str) -> Settings:
         return load_settings(env=self.environment(**more), cwd=self.home)
+
+    def books(self) -> list[str]:
+        """What does not add up in the store; nothing, in a sound one."""
+        store = Store(self.address, self.namespace, role="test")
+        try:
+            return list(map(str, audit(store)))
+        finally:
+            store.close()
 
     async def process(
         self, *providers: str, concurrency: int | None = None, middleware: Sequence[Given] = (), **more: str

@@ -89,7 +89,8 @@ def _page(keys: Keys, run: str, names: Sequence[str], schema: Any, *, over: bool
         return None
     ended = iter((yield from outcomes(keys, records, schema)))
     return [
-        _answer(name, value, next(ended) if job else None) for name, value, job in zip(names, told, jobs, strict=True)
+        _answer(run, name, value, next(ended) if job else None)
+        for name, value, job in zip(names, told, jobs, strict=True)
     ]
 
 
@@ -101,7 +102,7 @@ def job_of(run: str, value: str) -> str:
     return batch_job_id(run, int(value)) if value else ""
 
 
-def _answer(name: str, value: str, outcome: Answer | None) -> Answer:
+def _answer(run: str, name: str, value: str, outcome: Answer | None) -> Answer:
     # A step that is done once has no path.
     name = name.strip()
     if outcome is not None and not value.startswith("x "):
@@ -121,7 +122,8 @@ def _answer(name: str, value: str, outcome: Answer | None) -> Answer:
         )
     if value == "x empty":
         return Failure("", State.FAILED, "empty", f"{name} has nothing to bring together", custom_id=name)
-    return Failure("", State.CANCELLED, "cancelled", f"{name} was not done: its run was cancelled", custom_id=name)
+    why = f"{name} was not done: its run was cancelled: see `homa flow show {run}`"
+    return Failure("", State.CANCELLED, "cancelled", why, custom_id=name)
 
 
 def missing_of(keys: Keys, run: str, shape: Shape, number: int) -> Flow[dict[str, list[int]]]:
