@@ -147,7 +147,7 @@ class Layout:
         reply = {column.name: next(cells) for column in self._answer}
         text, error = next(cells), next(cells)
         homa = dict(zip(HOMA_KINDS, cells, strict=True))
-        if text is None and not error:
+        if text is None and not error and self._answer:
             text = orjson.dumps({name: value for name, value in reply.items() if value is not None}).decode()
         code, _, message = str(error).partition(": ")
         choice = {"index": 0, "message": {"content": text}, "finish_reason": homa["finish_reason"]}

@@ -8,6 +8,7 @@ A file is put in its place in one step, after its line is in the journal.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ JOURNAL = ".homa.journal.jsonl"
 _FAILED = ".error.txt"
 #: Bytes of one name of a path, so that an ending and a temporary one's marks find room in 255.
 _NAME_BYTES = 180
+#: Bytes of a path below the folder, which systems bound with the folder's own (macOS at 1,024).
+_PATH_BYTES = 700
 
 
 class FolderResults(ResultsWriter):
@@ -110,12 +113,15 @@ def file_name(custom_id: str, ending: str) -> str:
     # A folder that is called like a file of another input.
     folders = [f"{name}_" if name.endswith((ending, _FAILED)) else name for name in folders]
     name = "/".join([*folders, last])
+    if len(os.fsencode(name)) > _PATH_BYTES:
+        name = last
     changed = name != custom_id or last.endswith(".error")
     return f"{name}~{digest(custom_id).hex()[:12]}" if changed else name
 
 
 def _plain(part: str) -> str:
-    name = "".join(each if each.isprintable() and each != "\\" else "_" for each in part)
+    composed = unicodedata.normalize("NFC", part)  # some file systems take all forms of a letter for one
+    name = "".join(each if each.isprintable() and each != "\\" else "_" for each in composed)
     name = f"_{name}" if name.startswith(".") or not name else name
     return os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
 
@@ -139,8 +145,6 @@ def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
 
 def clear(folder: Path, form: str) -> None:
     """Removes the files that an earlier run wrote; those of others stay."""
-    if not Path(folder, JOURNAL).exists():
-        return
     with Path(folder, JOURNAL).open("rb") as lines:
         for line in map(read_line, lines):
             if line is not None:

@@ -38,8 +38,8 @@ class Table(Protocol):
         """Where its journal is."""
         ...
 
-    def check(self) -> None:
-        """Raises MissingExtra or InvalidRequest where it cannot be written or read."""
+    def check(self, layout: Layout) -> None:
+        """Raises MissingExtra or InvalidRequest where it cannot be read, or written with these columns."""
         ...
 
     def exists(self) -> bool: ...
@@ -48,8 +48,8 @@ class Table(Protocol):
         """Makes it from the journal, in place of any earlier one, in one step; whether it holds all that was said."""
         ...
 
-    def read(self) -> Iterator[Mapping[str, Any]]:
-        """Its records, column by column. Raises InvalidRequest where it is no table of results."""
+    def read(self, layout: Layout) -> Iterator[Mapping[str, Any]]:
+        """Its records by the names of the layout's columns. Raises InvalidRequest where it is no table of results."""
         ...
 
 

@@ -49,7 +49,7 @@ class JsonlRecords:
             for number, raw in enumerate(stream, 1):
                 left -= len(raw)
                 line = read_line(raw)
-                if line is not None:
+                if line is not None and (not self._keep_fields or isinstance(line.get("input"), dict)):
                     # A last line that is whole but for its newline is kept: its answer is paid for.
                     yield earlier_line(line, raw.rstrip(b"\n") + b"\n")
                 elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
@@ -80,4 +80,14 @@ def read_line(raw: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(line, dict) or not isinstance(line.get("custom_id"), str):
         return None
-    return line if {"response", "error", "homa"} <= line.keys() else None
+    return line if {"response", "error", "homa"} <= line.keys() and _tells_its_end(line) else None
+
+
+def _tells_its_end(line: Mapping[str, Any]) -> bool:
+    """Whether a line that somebody may have edited has an error, or an answer, as `result_line` writes them."""
+    response, error = line["response"], line["error"]
+    if error is not None:
+        return isinstance(error, dict) and {"code", "message"} <= error.keys()
+    body = response.get("body") if isinstance(response, dict) else None
+    choices = (body.get("choices") or []) if isinstance(body, dict) else None
+    return isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices)

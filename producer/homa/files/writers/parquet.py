@@ -46,7 +46,7 @@ class ParquetTable:
         self._path = path
         self.name, self.journal = str(path), journal_path(path)
 
-    def check(self) -> None:
+    def check(self, layout: Layout) -> None:
         check_parquet()
 
     def exists(self) -> bool:
@@ -56,7 +56,7 @@ class ParquetTable:
         rewrite_parquet(self._path, self.journal, layout)
         return True
 
-    def read(self) -> Iterator[Mapping[str, Any]]:
+    def read(self, layout: Layout) -> Iterator[Mapping[str, Any]]:
         pyarrow = _pyarrow()
         try:
             with pyarrow.parquet.ParquetFile(self._path) as file:
@@ -66,7 +66,7 @@ class ParquetTable:
                     for record in batch.to_pylist():
                         cost = record.get("homa_cost_usd")
                         yield {**record, "homa_cost_usd": None if cost is None else usd(int(cost * 10**9))}
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, OSError) as error:
             raise no_table(self.name, f"is not a readable Parquet file ({error!s:.200})") from None
 
 

@@ -17,7 +17,7 @@ from homa.files.writers.earlier_line import Records, earlier_line
 from homa.files.writers.folder import JOURNAL, FolderResults, check_folder, clear
 from homa.files.writers.journaled import JournaledResults, Table, journal_lines
 from homa.files.writers.jsonl import JsonlRecords, JsonlResults
-from homa.files.writers.output_file import OutputFile, create, rewrite
+from homa.files.writers.output_file import OutputFile, create, reopen, rewrite
 from homa.files.writers.output_format import FOLDERS, STDOUT, STREAMED, OutputFormat, output_format
 from homa.files.writers.parquet import ParquetStream, ParquetTable
 from homa.files.writers.resume import resumed, survey
@@ -54,10 +54,11 @@ def earlier_lines(
         survey(path, CsvRecords(layout, _DELIMITERS[chosen]), earlier=earlier)
     elif chosen in _TABLES:
         table = _table(chosen, target)
+        table.check(layout)
         if table.journal.exists():
             survey(table.journal, records, earlier=earlier)
         elif table.exists():
-            for record in table.read():
+            for record in table.read(layout):
                 line, fields = layout.line(record)
                 earlier.add(earlier_line({**line, "input": fields}, b""))
     else:
@@ -103,11 +104,11 @@ def open_output(
     layout = Layout(columns, schema)
     table = _table(chosen, target) if chosen in _TABLES else None
     if table is not None:
-        table.check()
+        table.check(layout)
     if target == STDOUT:
         _refuse_resume(target, resume)
         return _to_stream(chosen, layout, OutputFile(stdout or sys.stdout.buffer, "standard output", ours=False))
-    path = Path(target)
+    path = Path(split_target(target)[0])
     if path.is_dir() and chosen not in FOLDERS:
         raise InvalidRequest(f"--output {target} is a directory: expected a file, or --format md, json or txt")
     if path.exists() and not path.is_file() and not path.is_dir():  # /dev/null, a named pipe
@@ -163,15 +164,16 @@ def _to_table(table: Table, layout: Layout, how: _Reopening) -> ResultsWriter:
     if table.exists() and not (how.resume or how.force):
         raise InvalidRequest(f"--output {table.name} exists: use --resume to do only what it is missing, or --force")
     if how.resume and table.exists() and not table.journal.exists():
-        rewrite(table.journal, lambda out: out.writelines(journal_lines(layout, table.read()))).close()
-    journal = JsonlResults(*_file(table.journal, JsonlRecords(), how), keep_fields=True)
+        rewrite(table.journal, lambda out: out.writelines(journal_lines(layout, table.read(layout)))).close()
+    journal = JsonlResults(*_file(table.journal, JsonlRecords(keep_fields=True), how), keep_fields=True)
     return JournaledResults(journal, table, layout)
 
 
 def _to_folder(chosen: OutputFormat, folder: Path, how: _Reopening) -> ResultsWriter:
     check_folder(folder, resume=how.resume, force=how.force)
-    if how.force:
-        clear(folder, chosen)
+    if how.force and (folder / JOURNAL).exists():
+        with reopen(folder / JOURNAL):  # its lock: the files may be those of a run that is under way
+            clear(folder, chosen)
     journal = JsonlResults(*_file(folder / JOURNAL, JsonlRecords(), how))
     return FolderResults(journal, folder, chosen)
 

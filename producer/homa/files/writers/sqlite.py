@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from homa.files.digests import digest
 from homa.files.writers.columns import Column, Kind, Layout, cell_text
 from homa.files.writers.journaled import journal_path, records_of, typed
 from homa.files.writers.resume import no_table
@@ -23,6 +24,10 @@ TABLE = "results"
 _TYPES = {Kind.TEXT: "TEXT", Kind.INTEGER: "INTEGER", Kind.NUMBER: "REAL", Kind.BOOLEAN: "BOOLEAN", Kind.USD: "TEXT"}
 #: How long another program's transaction is waited for, s.
 _PATIENCE_S = 30.0
+#: Columns by which a table of results is known.
+_OURS = frozenset({"custom_id", "homa_job"})
+#: Most characters of a table's name within a file's.
+_NAME_CHARACTERS = 40
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -41,14 +46,19 @@ class SqliteTable:
     def __init__(self, path: Path, table: str) -> None:
         self._path, self._table = path, table
         self.name = f"{path}#{table}"
-        plain = "".join(each if each.isalnum() or each in "-_" else "_" for each in table)
-        self.journal = journal_path(path.with_name(f"{path.name}.{plain}"))
+        #: The columns of the table that was there when the run began.
+        self._replaced: dict[str, str] = {}
+        self.journal = journal_path(path.with_name(f"{path.name}.{_file_part(table)}"))
 
-    def check(self) -> None:
+    def check(self, layout: Layout) -> None:
+        most = sqlite3.connect(":memory:").getlimit(sqlite3.SQLITE_LIMIT_COLUMN)
+        if len(layout.columns) > most:
+            raise InvalidRequest(f"{self.name}: {len(layout.columns)} columns, and a SQLite table holds {most:,}")
         if not self._path.exists():
             return
         try:
-            self._header()
+            self._check_name()
+            self._replaced = self._header()
         except sqlite3.Error as error:
             raise InvalidRequest(f"--output {self._path} cannot be opened as a SQLite file: {error}") from None
 
@@ -66,20 +76,39 @@ class SqliteTable:
             raise OutputUnwritable(f"cannot write {self.name}: {error}; the journal has all answers") from error
         return True
 
-    def read(self) -> Iterator[Mapping[str, Any]]:
+    def read(self, layout: Layout) -> Iterator[Mapping[str, Any]]:
         header = self._header()
-        if not {"custom_id", "homa_job"} <= set(header):
+        if not header.keys() >= _OURS:
             raise no_table(self.name, "is a table that no run wrote")
+        known = {name: column.name for column, (name, _) in zip(layout.columns, _named(layout), strict=True)}
+        try:
+            with self._connected() as db:
+                for row in db.execute(f"SELECT * FROM {_quoted(self._table)} ORDER BY rowid"):
+                    yield {
+                        known.get(name, name): bool(value) if kind == "BOOLEAN" and value is not None else value
+                        for (name, kind), value in zip(header.items(), row, strict=True)
+                    }
+        except sqlite3.Error as error:
+            raise no_table(self.name, f"cannot be read ({error!s:.200})") from None
+
+    def _check_name(self) -> None:
         with self._connected() as db:
-            for row in db.execute(f"SELECT * FROM {_quoted(self._table)} ORDER BY rowid"):
-                yield {
-                    name: bool(value) if kind == "BOOLEAN" and value is not None else value
-                    for (name, kind), value in zip(header.items(), row, strict=True)
-                }
+            found = db.execute(
+                "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('view', 'index')",
+                (self._table,),
+            ).fetchone()
+        if found is not None:
+            raise InvalidRequest(f"--output {self.name}: the file has {found[0]} of that name: name another table")
 
     def _fill(self, db: sqlite3.Connection, layout: Layout) -> None:
         name = _quoted(self._table)
         columns = [f"{_quoted(column)} {_TYPES[kind]}" for column, kind in _named(layout)]
+        header = _header(db, self._table)
+        if header and header != self._replaced and not header.keys() >= _OURS:
+            raise OutputUnwritable(
+                f"{self.name} is a table that somebody else has made meanwhile: rename it, and use --resume; the "
+                "journal has all answers"
+            )
         db.execute(f"DROP TABLE IF EXISTS {name}")
         db.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
         marks = ", ".join("?" * len(columns))
@@ -92,7 +121,7 @@ class SqliteTable:
     def _header(self) -> dict[str, str]:
         """Names and types of its columns; empty where there is no such table."""
         with self._connected() as db:
-            return {name: kind for _, name, kind, *_ in db.execute(f"PRAGMA table_info({_quoted(self._table)})")}
+            return _header(db, self._table)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -101,6 +130,17 @@ class SqliteTable:
             yield db
         finally:
             db.close()
+
+
+def _header(db: sqlite3.Connection, table: str) -> dict[str, str]:
+    return {name: kind for _, name, kind, *_ in db.execute(f"PRAGMA table_info({_quoted(table)})")}
+
+
+def _file_part(table: str) -> str:
+    """A table's name as part of a file's: the same for names that SQLite takes for one, never the same for others."""
+    name = "".join(each.lower() if each.isascii() else each for each in table)
+    plain = "".join(each if each.isalnum() or each in "-_" else "_" for each in name)[:_NAME_CHARACTERS]
+    return plain if plain == name else f"{plain}~{digest(name).hex()[:12]}"
 
 
 def _named(layout: Layout) -> Iterator[tuple[str, Kind]]:

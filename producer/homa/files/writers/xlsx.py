@@ -33,16 +33,16 @@ class XlsxTable:
         self._path = path
         self.name, self.journal = str(path), journal_path(path)
 
-    def check(self) -> None:
+    def check(self, layout: Layout) -> None:
         _writer()
         _reader()
+        if len(layout.columns) > SHEET_COLUMNS:
+            raise InvalidRequest(f"{self.name}: {len(layout.columns)} columns, and a sheet holds {SHEET_COLUMNS:,}")
 
     def exists(self) -> bool:
         return self._path.exists()
 
     def make(self, layout: Layout) -> bool:
-        if len(layout.columns) > SHEET_COLUMNS:
-            raise InvalidRequest(f"{self.name}: {len(layout.columns)} columns, and a sheet holds {SHEET_COLUMNS:,}")
         known = typed(layout, self.journal)
         sheets: list[_Sheets] = []
 
@@ -56,19 +56,22 @@ class XlsxTable:
         rewrite(self._path, fill).close()
         return not sheets[0].cut
 
-    def read(self) -> Iterator[Mapping[str, Any]]:
-        reader = _reader()
-        try:
-            book = reader.CalamineWorkbook.from_path(str(self._path))
-        except (reader.CalamineError, OSError) as error:
-            raise no_table(self.name, f"is not a readable workbook ({error!s:.200})") from None
-        for name in book.sheet_names:
-            rows = book.get_sheet_by_name(name).iter_rows()
+    def read(self, layout: Layout) -> Iterator[Mapping[str, Any]]:
+        for name, rows in self._sheets():
             header = [str(cell) for cell in next(rows, [])]
             if not {"custom_id", "homa_job"} <= set(header):
                 raise no_table(self.name, f"has a sheet {name!r} that no run wrote")
             for row in rows:
                 yield _read_back(dict(zip(header, row, strict=False)))
+
+    def _sheets(self) -> Iterator[tuple[str, Iterator[list[Any]]]]:
+        reader = _reader()
+        try:
+            book = reader.CalamineWorkbook.from_path(str(self._path))
+            for name in book.sheet_names:
+                yield name, book.get_sheet_by_name(name).iter_rows()
+        except (reader.CalamineError, OSError) as error:
+            raise no_table(self.name, f"is not a readable workbook ({error!s:.200})") from None
 
 
 class _Sheets:
@@ -129,7 +132,7 @@ def _read_back(record: dict[str, Any]) -> dict[str, Any]:
     """Cells as JSON values: numbers of Excel are all doubles, and an empty cell is an empty text."""
     found: dict[str, Any] = {name: _value(cell) for name, cell in record.items()}
     cost = found.get("homa_cost_usd")
-    found["homa_cost_usd"] = None if cost is None else usd(round(float(cost) * 10**9))
+    found["homa_cost_usd"] = usd(round(cost * 10**9)) if isinstance(cost, int | float) else None
     return found
 
 
