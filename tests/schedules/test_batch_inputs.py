@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
-from click.testing import CliRunner
 
-from homa.cli import main
 from homa.cli.run.command import command
 from homa.cli.run.options import RunRequest
 from homa.runs.inputs import RunInputs
 from homa_shared.model.errors import InvalidRequest
+from tests.patience import PATIENCE_S
+
+Filling: TypeAlias = "Callable[..., subprocess.Popen[str]]"
 
 PLACES = ("/data/in", "https://example.com/notes", "s3://bucket/in/")
 
@@ -88,15 +94,41 @@ def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
     assert "secret" in [getattr(row, "text", None) for row in RunInputs((str(inside),)).rows()]
 
 
-def test_a_filling_process_reads_nothing_else(
-    store_url: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def filling(store_url: str, namespace: str, tmp_path: Path) -> Filling:
+    """Starts the process that a worker starts, in a folder of its own."""
+    environment = {"HOMA_REDIS_URL": store_url, "HOMA_NAMESPACE": namespace, "HOMA_HOME": str(tmp_path)}
+
+    def started(places: str, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "homa.cli", "run", "--fill", "b", "--model", "openai:gpt-6-luna", *arguments],
+            env={**os.environ, **environment, "HOMA_SCHEDULE_INPUTS": places},
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return started
+
+
+def test_a_filling_process_reads_nothing_else(filling: Filling, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("a")
     (tmp_path / "secret.json").write_text('{"type": "object"}')
-    environment = {"HOMA_REDIS_URL": store_url, "HOMA_NAMESPACE": namespace, "HOMA_HOME": str(tmp_path)}
-    arguments = ["run", "--fill", "b", "--model", "openai:gpt-6-luna", "--schema", "secret.json", "--", "in/a.txt"]
     for places, said in (("in", "may not read secret.json"), ("elsewhere", "may not read in/a.txt")):
-        ended = CliRunner().invoke(main, arguments, env={**environment, "HOMA_SCHEDULE_INPUTS": places})
-        assert (ended.exit_code, said in ended.stderr + str(ended.exception)) == (2, True), ended.stderr
+        with filling(places, "--schema", "secret.json", "--", "in/a.txt") as process:
+            assert process.stderr is not None
+            told = process.stderr.read()
+        assert (process.returncode, said in told) == (2, True), told
+
+
+def test_a_filling_process_ends_with_its_worker_while_it_waits_for_its_input(filling: Filling, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in.txt")
+    with filling(str(tmp_path), "--", "in.txt") as process:
+        # Both ends are open: the process reads what nobody writes.
+        writer = os.open(tmp_path / "in.txt", os.O_WRONLY)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
+        os.close(writer)

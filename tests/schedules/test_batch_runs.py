@@ -137,6 +137,17 @@ async def test_a_fill_is_tried_again_for_an_hour_and_by_another_worker_where_one
     assert [(run.state, run.detail) for run in runs(stand, schedule)] == [("failed", "status 3: away")]
 
 
+async def test_a_batch_that_does_not_end_is_late_though_it_was_filled(stand: Stand) -> None:
+    schedule = made(stand)
+    await stand.go_to(TICK)
+    filled(stand, 2)
+    await stand.turn()
+    await stand.go_to(TICK + DAY // 2)
+    assert stand.alarm(schedule).startswith("late: 2026-03-02T07:00:00+01:00 has not ended after ")
+    await lines_done(stand)
+    assert [run.state for run in runs(stand, schedule)] == ["succeeded"]
+
+
 async def test_a_fill_that_no_worker_survives_fails_its_tick(stand: Stand) -> None:
     schedule = made(stand)
     await stand.go_to(TICK)

@@ -20,6 +20,7 @@ from homa.runs.inputs import RunInputs
 from homa.runs.row_request import RequestBuilder
 from homa.submit import batch_chunks
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import batch_job_id
 from homa_shared.settings.model import load_settings
 from homa_shared.store.operation import Op
 from homa_shared.store.reads.batch_lines import custom_ids
@@ -143,6 +144,21 @@ def test_two_that_fill_the_same_batch_lose_and_double_nothing(homa: Homa, rows: 
         Feeder(homa._driver, slow, MissingRows(rows.rows(), slow.done), builder, window=None).feed(lambda refused: None)
     fill(homa, batch.id, rows, homa._driver.run)
     assert ids(homa, batch.id) == Counter(f"r{n}" for n in range(7))
+
+
+def test_a_batch_whose_lines_are_not_kept_gets_none_of_them_again(homa: Homa, rows: RunInputs) -> None:
+    batch = opened(homa, rows)
+    earlier = BatchFilling(homa._submitter, {}, batch.id)
+    assert homa._driver.run(earlier.take_up())
+    builder = RequestBuilder(PromptTemplate.parse("{{text}}"), None, homa._driver.run(homa._submitter.view()).fleet)
+    for row in list(rows.rows())[:3]:
+        earlier.add(builder.request(row))  # type: ignore[arg-type]
+    homa._driver.run(earlier.flush())
+    assert sum(ids(homa, batch.id).values()) == 3
+    keys = homa._submitter.keys
+    homa._driver.run(ask(Op((("DEL", keys.job(batch_job_id(batch.id, 0))),), lambda replies: None)))
+    with pytest.raises(InvalidRequest, match="has 3 lines, 2 of them still kept"):
+        fill(homa, batch.id, rows, homa._driver.run)
 
 
 def test_what_a_schedule_of_batches_is_not_asked_in_is_told(homa: Homa, rows: RunInputs) -> None:

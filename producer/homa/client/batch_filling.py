@@ -46,18 +46,24 @@ class BatchFilling(BatchSubmission):
         """Reads what the batch has; false where it takes no further line: it is sealed, or was cancelled.
 
         Raises:
-            InvalidRequest: the store has no such batch.
+            InvalidRequest: the store has no such batch, or not all that were its lines.
         """
         view = yield from ask_patiently(reads.batch(self._submitter.keys, self.id))
         if view is None:
             raise InvalidRequest(f"the store has no batch {self.id}: expected one that a schedule has opened")
         if view.state != "open":
             return False
-        lines = int(view.raw.get("lines", 0))
+        lines, known = int(view.raw.get("lines", 0)), 0
         for start in range(0, lines, _PAGE):
             op = custom_ids(self._submitter.keys, self.id, start, min(_PAGE, lines - start))
-            for known in (yield from ask_patiently(op)):
-                self.done.add(known)
+            for custom_id in (yield from ask_patiently(op)):
+                self.done.add(custom_id)
+                known += 1
+        if known < view.submitted:
+            raise InvalidRequest(
+                f"batch {self.id} has {view.submitted} lines, {known} of them still kept: the others would be paid "
+                "twice; expected [retention] to keep results for as long as the inputs are read"
+            )
         fleet = yield from self._submitter.view()
         yield from self.read_template(fleet)
         self._chunks = self.chunks(fleet, self._submitter.uploads())

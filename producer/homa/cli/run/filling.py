@@ -12,6 +12,7 @@ import threading
 from homa.cli.context import say
 from homa.cli.exit_status import STUCK, Stopped, status_of_signal
 from homa.cli.run.checked import CheckedRun
+from homa.cli.run.options import RunRequest
 from homa.client.batch_filling import BatchFilling, FilledByAnother
 from homa.runs.feeder import Feeder, MissingRows, Refused
 from homa_shared.model.errors import JobCancelled
@@ -20,18 +21,21 @@ from homa_shared.settings.model import load_settings
 _SIGTERM = 15
 
 
-def readable() -> tuple[str, ...] | None:
-    """What batches of schedules may read; None: anything, since beside an embedded store all are one user.
+def begin_filling(request: RunRequest) -> None:
+    """What comes before anything is read.
 
-    Elsewhere a schedule's maker names the inputs, and a worker may read what its maker may not.
+    Raises:
+        InvalidRequest: what is named may not be read. Who makes a schedule names what a worker reads, and may not be
+            allowed all that the worker is; beside an embedded store both are one user.
     """
+    threading.Thread(target=_leave_with_worker, name="homa-worker-watch", daemon=True).start()
     settings = load_settings()
-    return None if settings.redis_url is None and not settings.schedule_inputs else settings.schedule_inputs
+    if settings.schedule_inputs or settings.redis_url is not None:
+        request.read_only(settings.schedule_inputs)
 
 
 def fill(run: CheckedRun, batch: str) -> None:
     """Sends the lines that the batch does not have, and seals it."""
-    threading.Thread(target=_leave_with_worker, name="homa-worker-watch", daemon=True).start()
     here = run.session
     filling = BatchFilling(here.submitter, run.request.run_options.batch_options("", 0), batch)
     if not here.driver.run(filling.take_up()):
@@ -54,5 +58,7 @@ def fill(run: CheckedRun, batch: str) -> None:
 
 
 def _leave_with_worker() -> None:
-    sys.stdin.buffer.read()
+    # Not its buffered reader, whose lock the interpreter wants when this process ends first.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os._exit(status_of_signal(_SIGTERM))

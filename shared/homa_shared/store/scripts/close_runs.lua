@@ -81,6 +81,7 @@ local function counted(state)
   return 'n.' .. (state == 'expired' and 'failed' or state)
 end
 
+-- True where it goes on: the message by which a batch was filled has ended, or a retry has begun.
 local function close(id, tick, job)
   local s = load_schedule(id)
   local run = s and run_of(id, tick)
@@ -91,7 +92,7 @@ local function close(id, tick, job)
   end
   if run.fills then give_up_batch(run) end
   local state, kind, detail = known_end(s, run, job)
-  if not state then return end
+  if not state then return true end
   local closed_before = run.ended and run.state
   run.detail = detail and beginning(detail, 200)
   run.job, run.state, run.ended, run.values = job, state, now, nil
@@ -120,14 +121,14 @@ local function guarded(act, name)
   local went, caught = pcall(act, id, tick, job, name)
   local s = not went and load_schedule(id)
   if s then halt(id, s, tick, int(tick) .. ' cannot be summed up: ' .. words_of_error(caught)) end
-  return went
+  return went, caught
 end
 
 local ended = redis.call('ZRANGE', K.schedule_ended(), 0, MOST - 1)
 for _, name in ipairs(ended) do
-  guarded(close, name)
+  local went, goes_on_still = guarded(close, name)
   redis.call('ZREM', K.schedule_ended(), name)
-  redis.call('ZREM', K.schedule_watch(), name)
+  if not (went and goes_on_still) then redis.call('ZREM', K.schedule_watch(), name) end
 end
 
 -- Deliveries that somebody gave up: their worker, an operator, or the sweep, where they ended workers.
