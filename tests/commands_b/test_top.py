@@ -15,7 +15,10 @@ from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
+from homa.cli.context import session
+from homa.cli.top.command import Watch
 from homa.cli.top.keyboard import Keyboard
 from homa.cli.top.screen import Screen
 from homa.cli.top.view import EACH_S, PAGES, View
@@ -61,6 +64,37 @@ def test_a_held_view_looks_when_it_is_asked_to() -> None:
     assert not after(" ", view=held).held
 
 
+class Watched(Watch):
+    """Counts the looks that it takes instead of asking a store."""
+
+    looks = 0
+
+    def _look(self) -> None:
+        self.looks += 1
+        self._looked_s = time.monotonic()
+
+
+class Typed(Keyboard):
+    """Keys at once, and nothing (None) as if the time for one were over; then the terminal is gone."""
+
+    def __init__(self, *keys: str | None) -> None:
+        self._keys = iter(keys)
+
+    def key(self, timeout_s: float) -> str | None:
+        try:
+            return next(self._keys)
+        except StopIteration:
+            raise EOFError from None
+
+
+@pytest.mark.parametrize("keys", [(" ", "r"), ("r",), (" ", " ")])
+def test_one_look_is_taken_each_time_that_one_is_asked_for(stand: Stand, keys: Sequence[str]) -> None:
+    with session() as here, Live(console=Console(file=io.StringIO()), auto_refresh=False) as live:
+        watch = Watched(here, Typed(*keys, None, None, None), live)
+        watch.run(View(each_s=3600))
+    assert watch.looks == 2
+
+
 def test_the_pace_stays_within_what_can_be_chosen() -> None:
     assert after(*["+"] * 9).each_s == EACH_S[0]
     assert after(*["-"] * 9).each_s == EACH_S[-1]
@@ -86,6 +120,17 @@ def test_a_screen_is_never_larger_than_the_terminal(stand: Stand, keys: Sequence
     assert len(shown) == size[1]
     assert all(len(line) <= size[0] for line in shown)
     assert "q leave" in shown[-1] or size[0] < 80
+
+
+def test_a_screen_that_is_cut_off_says_how_much_is_left(stand: Stand) -> None:
+    stand.queued()
+    seen = stand.homa._driver.run(status(stand.store.keys))
+    whole = [line.rstrip() for line in lines(Screen(View(), seen, [], 3), height=60)]
+    least = max(number for number, line in enumerate(whole[:-1]) if line) + 2
+    assert "more lines" not in "\n".join(lines(Screen(View(), seen, [], 3), height=least))
+    cut = lines(Screen(View(), seen, [], 3), height=least - 3)
+    assert len(cut) == least - 3
+    assert cut[-2].startswith("… 4 more lines")
 
 
 def test_a_screen_shows_what_status_prints(stand: Stand) -> None:

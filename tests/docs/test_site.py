@@ -76,6 +76,13 @@ def test_pages_outside_the_folder_are_there(site: Path) -> None:
     assert 'href="../operations.html' in (site / "howto" / "limits-and-budgets.html").read_text(encoding="utf-8")
 
 
+def test_pages_for_assistants_are_where_they_are_led_to(site: Path) -> None:
+    led = re.findall(r"\]\(([^)]+)\)", (site / "llms.txt").read_text(encoding="utf-8"))
+    assert len(led) > 20
+    for page in led:
+        assert (site / page).read_text(encoding="utf-8") == (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
 def test_a_dead_link_ends_the_build(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()

@@ -57,6 +57,15 @@ def test_services_of_ours_have_no_rights_that_they_do_not_need() -> None:
     assert [name for name, one in services().items() if "env_file" in one] == ["worker"]
 
 
+def test_the_gateway_can_keep_files() -> None:
+    gateway = services()["gateway"]
+    home = gateway["environment"]["HOMA_HOME"]
+    assert f"files:{home}" in gateway["volumes"]
+    image = (ROOT / "Dockerfile").read_text()
+    assert f"WORKDIR {home}\n" in image
+    assert "useradd --create-home --uid 10001 homa" in image
+
+
 def test_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for one in services().values() for port in one.get("ports", ())]
     assert ports
@@ -124,6 +133,8 @@ def test_a_unit_drains_and_may_not_do_what_it_does_not_need(unit: Path) -> None:
     lines = set(unit.read_text().splitlines())
     assert {"KillSignal=SIGTERM", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="} <= lines
     assert {"DynamicUser=yes", "RestartPreventExitStatus=2"} <= lines
+    # A folder that units with users of their own share would change its owner at each start.
+    assert {"StateDirectory=%N", "Environment=HOMA_HOME=%S/%N"} <= lines
     (start,) = [line for line in lines if line.startswith("ExecStart=")]
     from homa.cli import SUMMARIES
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -52,3 +53,10 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return f"[{found['text']}]({away}{hash_sign}{anchor})"
 
     return _LINK.sub(moved, markdown)
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """Puts the pages that `llms.txt` names beside it as they are written, which is how assistants read them."""
+    site = Path(config.site_dir)
+    for found in _LINK.finditer((site / "llms.txt").read_text(encoding="utf-8")):
+        shutil.copyfile(ROOT / "docs" / found["target"], site / found["target"])

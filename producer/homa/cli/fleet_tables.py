@@ -95,14 +95,15 @@ def every_limit(seen: FleetStatus) -> FleetTable:
 
 
 def _limits(title: str, rows: Sequence[LimitInfo]) -> FleetTable:
-    headers = ("SCOPE", "DIMENSION", "LIMIT", "USED", "SHARE", "STATE")
-    return FleetTable(title, headers, list(map(_limit, rows)), frozenset(headers[2:5]), frozenset({"STATE"}))
+    headers = ("SCOPE", "DIMENSION", "LIMIT", "USED", "AVAILABLE", "SHARE", "STATE")
+    return FleetTable(title, headers, list(map(_limit, rows)), frozenset(headers[2:6]), frozenset({"STATE"}))
 
 
 def _limit(row: LimitInfo) -> Sequence[str]:
     share = used_share(row)
     said = "" if share is None else f"{share:.0%}"
-    return (row.scope, row.dimension, number(row.limit), number(row.used), said, row.state_words)
+    amounts = (row.limit, row.used, row.available)
+    return (row.scope, row.dimension, *map(number, amounts), said, row.state_words)
 
 
 def breakers(seen: FleetStatus) -> FleetTable:

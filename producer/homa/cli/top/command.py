@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -67,7 +68,7 @@ class Watch:
                 key = self._keys.key(_LONGEST_S if view.held else min(due_s, _LONGEST_S))
             except EOFError:
                 return
-            view = view if key is None else self._pressed(view, key)
+            view = replace(view, now=False) if key is None else self._pressed(view, key)
             if view.now or (not view.held and self._looked_s + view.each_s <= time.monotonic()):
                 self._look()
 

@@ -38,8 +38,10 @@ class Screen:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = options.height or console.height
         lines = [line for part in self._parts(console) for line in console.render_lines(part, _whole(console))]
-        shown = [*lines[: height - 1], *([[]] * (height - 1 - len(lines)))]
-        for line in shown:
+        room = height - 1
+        if len(lines) > room:
+            lines[room - 1 :] = console.render_lines(_cut(len(lines) - room + 1), _whole(console))[:1]
+        for line in [*lines, *([[]] * (room - len(lines)))]:
             yield from line
             yield Segment.line()
         yield from console.render_lines(self._foot(), _whole(console))[0]
@@ -79,6 +81,10 @@ class Screen:
         yield Text(f"\n{each.title}: {len(each.rows)}{above}", style="bold")
         if each.rows:
             yield _drawn(console, each, each.rows[top:])
+
+
+def _cut(count: int) -> Text:
+    return Text(f"… {count} more lines: a number shows one table alone", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _whole(console: Console) -> ConsoleOptions:

@@ -88,8 +88,9 @@ end)
 
 local function sweep_cancelled(batch)
   local key = K.batch(batch)
-  local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel')
+  local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel_why')
   local cursor, lines = number_of(v[1]) or 0, number_of(v[2]) or 0
+  local why = 'its batch was cancelled' .. (v[3] and ': ' .. v[3] or '')
   local stop, effort = math.min(cursor + SLICE, lines), 0
   for line = cursor, stop - 1 do
     if effort >= SLICE then
@@ -104,7 +105,7 @@ local function sweep_cancelled(batch)
         order_cancel(id, r)
       else
         withdraw(id, r)
-        end_job(id, r, 'cancelled', nil, 'its batch was cancelled')
+        end_job(id, r, 'cancelled', nil, why)
         effort = effort + after_failure(id, r)
         cancelled = cancelled + 1
       end
