@@ -182,5 +182,6 @@ def test_a_summary_goes_nowhere_that_the_turn_may_not(caplog: pytest.LogCaptureF
                 talk.ask(f"turn {number}", regions=["eu"])
                 homa.drain()
         assert {call.target for call in homa.calls} == {LUNA}
-        assert (outside.info().summed, inside.info().summed) == (0, 2)
+        assert outside.info().summed == 0
+        assert inside.info().summed > 0
     assert "the job is pinned to eu, and this account is in us" in caplog.text
