@@ -170,3 +170,18 @@ def test_a_turn_stands_though_no_summary_can_be_begun(caplog: pytest.LogCaptureF
         assert [turn.state for turn in talk.turns()] == ["answered"] * 3
         assert "conversation c has no summary of its first 1 turns, which are sent as they are" in caplog.text
         assert books_of(homa) == []
+
+
+def test_a_summary_goes_nowhere_that_the_turn_may_not(caplog: pytest.LogCaptureFixture) -> None:
+    here = {"openai": {"kind": "openai", "data_region": "eu"}, "anthropic": {"kind": "anthropic", "data_region": "us"}}
+    with fake({TRANSCRIPT: "the summary", "*": "an answer"}, settings={"providers": here}) as homa:
+        outside = homa.conversation(model=LUNA, window=Window(turns=1, summary_model=HAIKU))
+        inside = homa.conversation(model=LUNA, window=Window(turns=1, summary_model=LUNA))
+        for talk in (outside, inside):
+            for number in range(1, 4):
+                talk.ask(f"turn {number}", regions=["eu"])
+                homa.drain()
+        assert {call.target for call in homa.calls} == {LUNA}
+        assert outside.info().summed == 0
+        assert inside.info().summed > 0
+    assert "the job is pinned to eu, and this account is in us" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -97,6 +98,61 @@ async def test_tools_get_the_values_and_the_next_call_does_not(cell: Cell, monke
     assert given == [MAIL]
     assert [message["role"] for message in sent[1]] == ["user", "assistant", "tool"]
     assert MAIL not in repr(sent)
+
+
+async def test_whatever_field_of_a_message_has_a_value_it_does_not_leave(cell: Cell) -> None:
+    sent, watch = seen()
+    await cell.worker(middleware=[personal_data, watch])
+    call = {"name": "send", "arguments": f'{{"to": "{MAIL}"}}'}
+    asked = [
+        {"role": "user", "content": [{"type": "text", "text": f"Write to {MAIL}"}]},
+        {"role": "assistant", "content": None, "refusal": f"not to {MAIL}", "reasoning_content": f"{MAIL}?"},
+        {"role": "user", "content": "Do."},
+        {"role": "assistant", "content": None, "function_call": call},
+        {"role": "function", "name": "send", "content": f"{MAIL} was told"},
+        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "x", "input": MAIL}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "done"},
+    ]
+    await cell.ended(await cell.ask_messages(asked))
+    assert MAIL not in repr(sent)
+    assert repr(sent).count("[EMAIL_1]") == 6
+
+
+async def test_what_a_provider_gets_back_of_its_own_is_as_it_wrote_it(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reasoning is signed; and with values in it they would leave by the next call."""
+    monkeypatch.setattr(tools, "_registered", {})
+
+    given = []
+
+    @tool
+    async def look_up(mail: str) -> str:
+        """Who has an address."""
+        given.append(mail)
+        return mail
+
+    own = {
+        "thinking_blocks": [{"type": "thinking", "thinking": "[EMAIL_1]?", "signature": "s"}],
+        "response_items": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "[EMAIL_1]?"}]}],
+    }
+    sent: list[Any] = []
+
+    @around(order=100)
+    async def provider(request: Request, call_next: CallNext) -> Completion:
+        sent.append(request.messages)
+        reply = await call_next(request)
+        (choice,) = reply.body["choices"]
+        message = {**choice["message"], **own}
+        return replace(reply, body={**reply.body, "choices": [{**choice, "message": message}]})
+
+    await cell.worker(middleware=[personal_data, provider])
+    asked = f'About {MAIL}: [[tool:look_up {{"mail": "{MAIL}"}}]]'
+    await cell.ended(await cell.ask(asked, steps=StepRules(tools=("look_up",))))
+    assert given == [MAIL]
+    assert len(sent) == 2
+    assert MAIL not in repr(sent)
+    assert {name: sent[1][1][name] for name in own} == own
 
 
 async def test_a_recognizer_that_breaks_ends_the_job_and_nothing_is_sent(cell: Cell) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from homa_shared.calls.reply import ITEMS
 
 #: What only the provider that wrote a message understands of it.
-_OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
-_KEPT = ("content", "tool_calls", "refusal", *sorted(_OWN_WORDS))
+OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
+_KEPT = ("content", "tool_calls", "refusal", *sorted(OWN_WORDS))
 
 
 def answer_message(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,11 +22,12 @@ def answer_message(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def plain_message(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message as another provider understands it."""
-    plain = _without(message, _OWN_WORDS)
+    plain = without_own_words(message)
     if "tool_calls" in plain:
-        plain["tool_calls"] = [_without(call, _OWN_WORDS) for call in plain["tool_calls"]]
+        plain["tool_calls"] = [without_own_words(call) for call in plain["tool_calls"]]
     return plain
 
 
-def _without(found: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name not in names}
+def without_own_words(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A message, or a call of a tool, without what only its provider understands."""
+    return {name: value for name, value in found.items() if name not in OWN_WORDS}

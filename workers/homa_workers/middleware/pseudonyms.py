@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import orjson
 import re2
 
+from homa_shared.calls.answer_messages import OWN_WORDS, without_own_words
 from homa_shared.calls.reply import Completion
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.personal_data import PRESETS
@@ -31,6 +32,8 @@ from homa_workers.middleware.around import Around, CallNext, Request, around
 
 #: Found where nothing else is said.
 USUAL = ("email", "card", "iban", "phone")
+#: Fields of messages, their parts and calls of tools that have words; others are names, ids, media.
+_WORDS = frozenset({"content", "text", "arguments", "input", "refusal", "reasoning_content", "reasoning"})
 #: Memory that one pattern may take, bytes.
 _MOST_MEMORY = 8 << 20
 
@@ -92,23 +95,15 @@ class _Placeholders:
 
     def __init__(self, find: Sequence[Recognizer], messages: Sequence[Mapping[str, Any]]) -> None:
         self._find = find
-        self._said = orjson.dumps(messages).decode()
+        self._said = orjson.dumps([without_own_words(message) for message in messages]).decode()
         self._names: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         #: Placeholder -> value.
         self.values: dict[str, str] = {}
 
     def hidden(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """A message without what is personal: in its text, its text parts and the arguments of its tool calls."""
-        found = dict(message)
-        content = found.get("content")
-        if isinstance(content, str):
-            found["content"] = self._text(content)
-        elif isinstance(content, list):
-            found["content"] = [self._part(part) for part in content]
-        if isinstance(calls := found.get("tool_calls"), list):
-            found["tool_calls"] = [self._call(call) for call in calls]
-        return found
+        """A message without what is personal, in any of its fields that have words."""
+        return {name: self._hidden(name, value) for name, value in message.items()}
 
     def shown(self, value: Any) -> Any:
         """A part of an answer with the values in their places."""
@@ -116,22 +111,23 @@ class _Placeholders:
             case str():
                 return self._with_values(value)
             case dict():
-                return {name: self.shown(each) for name, each in value.items()}
+                # What its provider gets back stays as it wrote it: it is signed, and values would leave with it.
+                return {name: each if name in OWN_WORDS else self.shown(each) for name, each in value.items()}
             case list():
                 return [self.shown(each) for each in value]
             case _:
                 return value
 
-    def _part(self, part: Any) -> Any:
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
-            return {**part, "text": self._text(part["text"])}
-        return part
-
-    def _call(self, call: Any) -> Any:
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
-            return call
-        return {**call, "function": {**function, "arguments": self._text(function["arguments"])}}
+    def _hidden(self, name: str, value: Any) -> Any:
+        match value:
+            case str():
+                return self._text(value) if name in _WORDS else value
+            case dict() if name not in OWN_WORDS:
+                return self.hidden(value)
+            case list() if name not in OWN_WORDS:
+                return [self._hidden(name, each) for each in value]
+            case _:
+                return value
 
     def _text(self, text: str) -> str:
         parts: list[str] = []

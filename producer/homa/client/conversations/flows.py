@@ -135,7 +135,8 @@ class ConversationFlows:
         whole = yield from render(self.keys, history, system, asked.prepared, targets)
         job = yield from self._accept(asked, whole, expected, facts.seen)
         if job is not None:
-            yield from begin_summary(self.submitter, self.id, facts, window, history, self.owner)
+            pinned = asked.options.request.get("regions", ())
+            yield from begin_summary(self.submitter, self.id, facts, window, history, self.owner, pinned)
         return job
 
     def _check(self, page: ConversationPage, expected: int) -> None:

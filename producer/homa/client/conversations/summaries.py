@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 
 from homa.client.conversations.rendering import History
 from homa.client.conversations.turns import Turn
@@ -23,11 +24,20 @@ _SYSTEM = (
 
 
 def begin_summary(
-    submitter: Submitter, conversation: str, facts: ConversationFacts, window: Window, history: History, owner: Owner
+    submitter: Submitter,
+    conversation: str,
+    facts: ConversationFacts,
+    window: Window,
+    history: History,
+    owner: Owner,
+    regions: Sequence[str],
 ) -> Flow[None]:
     """Submits the job, once for as many turns, where so many are left out that one is worth its price: half a window.
 
     The turn that was accepted stands whatever becomes of this: what goes wrong is logged.
+
+    Args:
+        regions: that the turn is pinned to, which is sent the same words.
     """
     if window.summary_model is None or len(history.unsummed) < max(1, history.kept // 2):
         return
@@ -38,6 +48,7 @@ def begin_summary(
         "prompt": _transcript(history),
         "tenant": owner.tenant or None,
         "metadata": {"conversation": conversation, "upto": upto},
+        "regions": regions or None,
     }
     # One that had this name before had summaries of its own.
     told = hashlib.sha256(f"{conversation} {facts.created_ms} {upto}".encode()).hexdigest()[:32]
