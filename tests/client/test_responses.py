@@ -67,6 +67,10 @@ def test_no_worker_that_does_not_know_it_can_take_it_for_a_usual_request() -> No
     assert b'{"v":1,' in request_head({}, [MINI], stream=False, version=1)
 
 
+def test_a_request_that_is_pinned_to_regions_is_left_to_workers_that_know_them() -> None:
+    assert b'{"v":4,' in request_head({}, [MINI], version=1, regions=("eu",))
+
+
 def test_another_value_is_named() -> None:
     with pytest.raises(InvalidRequest, match="api is 'assistants': expected chat or responses"):
         check_options({"model": MINI, "api": "assistants"})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import orjson
 
+from homa_shared.calls.failures import Charge
 from homa_shared.calls.request import JobRequest, Option
 from homa_shared.model.ids import unique_id
+from homa_shared.store.audit import audit
 from homa_shared.store.gateway_batches import create_batch
 from homa_shared.store.gateway_files import GatewayFile, Part, put_file
 from homa_shared.store.operation import Op
@@ -52,6 +54,20 @@ def test_runs_of_flows_go_with_their_items(stand: Stand) -> None:
     assert keys_with(stand.store, mine) == []
     assert [key for key in keys_with(stand.store, "r1") if key.startswith("fl")] == []
     assert keys_with(stand.store, other) == others
+
+
+def test_a_run_whose_cost_is_unresolved_keeps_nothing_that_its_flow_says(stand: Stand) -> None:
+    words = unique_id()
+    flow_run(stand, "r1", "acme", words, 3)
+    open_cost, *others = stand.take()
+    stand.fail(open_cost, charge=Charge.UNRESOLVED)
+    for claim in others:
+        stand.settle(claim, words)
+    told = stand.json("tenants", "erase", "acme")
+    assert told["kept_for_unresolved_cost"] == 1
+    assert keys_with(stand.store, words) == []
+    assert stand.said("jobs", "resolve", open_cost.id, "--usd", "0.001").status == 0
+    assert [str(finding) for finding in audit(stand.store)] == []
 
 
 def test_files_and_batches_of_files_go_and_their_parts_are_left_to_the_sweep(stand: Stand) -> None:

@@ -102,6 +102,16 @@ async def test_a_tenant_sees_its_own_and_nothing_of_the_fleet(browser: Browser, 
         assert browser.status in (400, 403)
 
 
+async def test_the_search_tells_another_tenants_ids_from_none_in_no_way(browser: Browser, stand: Stand) -> None:
+    job = stand.queued(tenant="borealis")
+    batch = stand.homa.submit_batch(["a"], model="openai:gpt-6-luna", max_tokens=5, tenant="borealis").id
+    _, shown = make_key(stand, Role.TENANT, "acme")
+    await browser.sign_in(shown)
+    for asked in (job, batch, "nobody"):
+        answer = await browser.client.get("/dashboard/search", params={"q": asked}, follow_redirects=False)
+        assert answer.headers["location"] == f"/dashboard/jobs?note={asked}"
+
+
 async def test_a_viewer_sees_all_and_changes_nothing(browser: Browser, stand: Stand) -> None:
     job = stand.failed()
     _, shown = make_key(stand, Role.VIEWER)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+from homa.gateway.dashboard.actions import endpoint
 from homa_shared.store import reads
 from homa_shared.store.audit_trail import latest
 from homa_shared.store.transitions.admin import pause_queue
@@ -72,6 +74,24 @@ async def test_failures_of_a_cause_are_retried_together_and_leave_the_list(brows
     text = await browser.get("/failures")
     assert "Refused as invalid" not in text
     assert other in text
+
+
+async def test_what_fails_behind_the_question_is_not_retried_with_the_others(
+    browser: Browser, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed, later = stand.failed(), list[str]()
+    await browser.get("/act/retry-cause?cause=invalid_request")
+    noted = endpoint.note
+
+    async def meanwhile(*told: Any) -> None:
+        later.append(stand.failed())
+        await noted(*told)
+
+    monkeypatch.setattr(endpoint, "note", meanwhile)
+    assert "1 job retried" in await browser.submit("/act/retry-cause")
+    retried = {job.id: job.retried_by for job in stand.store.run(reads.jobs(stand.store.keys, state="failed")).jobs}
+    assert retried[agreed]
+    assert retried[later[0]] is None
 
 
 async def test_all_that_filters_pick_is_cancelled(browser: Browser, stand: Stand) -> None:

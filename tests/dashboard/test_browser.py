@@ -119,6 +119,17 @@ def test_the_overview_moves_by_itself_until_it_is_paused(window: Window, stand: 
     assert window.wrong == []
 
 
+def test_the_overview_is_live_however_late_a_script_of_it_comes(window: Window) -> None:
+    page, held = window.page, list[Route]()
+    page.route("**/hx-sse.js", lambda route: held.append(route))
+    with page.expect_request(f"{window.url}/dashboard/live"):
+        page.goto(f"{window.url}/dashboard", wait_until="commit")
+        # htmx is there, and has done what it put off until later.
+        page.evaluate("new Promise(function look(done) { setTimeout(window.htmx ? done : () => look(done)); })")
+        held[0].continue_()
+    assert window.wrong == []
+
+
 def test_the_keyboard_moves_searches_and_opens(window: Window, stand: Stand) -> None:
     for _ in range(60):
         stand.queued()

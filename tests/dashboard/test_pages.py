@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,11 @@ async def test_what_jobs_bring_is_text_on_every_page(browser: Browser, stand: St
         ("/costs?since=2026-02-02&until=2026-01-01", 400),
         ("/costs?since=2020-01-01", 400),
         ("/costs?by=batch", 400),
+        ("/jobs?cursor=running@%D9%A3", 400),
+        ("/batches?cursor=%D9%A3 b", 400),
+        ("/events?before=%D9%A3-0", 400),
+        ("/costs?until=0001-01-01", 200),
+        ("/costs?since=9999-12-01&until=9999-12-31", 200),
         ("/act/burn", 404),
         ("/act/cancel-job", 404),
         ("/act/retry-jobs", 400),
@@ -105,6 +110,11 @@ async def test_what_jobs_bring_is_text_on_every_page(browser: Browser, stand: St
 async def test_a_wrong_address_is_told_what_is_wrong(browser: Browser, path: str, status: int) -> None:
     await browser.get(path)
     assert browser.status == status
+
+
+async def test_digits_of_other_scripts_begin_at_the_first_result(browser: Browser, stand: Stand) -> None:
+    await browser.get(f"/batches/{stand.batch()}?start=%C2%B2")
+    assert browser.status == 200
 
 
 async def test_files_are_kept_for_good_under_their_digest_alone(browser: Browser) -> None:
@@ -140,6 +150,15 @@ async def test_a_jobs_page_shows_where_its_time_and_money_went(browser: Browser,
     assert "$0.0000015" in text
     assert "homa jobs show " + job in text
     assert "hello" not in text.lower()
+
+
+async def test_a_page_says_itself_in_python_that_runs(browser: Browser, stand: Stand) -> None:
+    job, batch = stand.queued(tags={"team": "a'b"}), stand.batch()
+    for path, call in ((f"/jobs/{job}", f'job("{job}")'), (f"/batches/{batch}", f'batch("{batch}")')):
+        found = re.search(r'data-other="([^"]*)"', await browser.get(path))
+        assert found
+        assert call in unescape(found[1])
+        compile(unescape(found[1]), path, "exec")
 
 
 async def test_the_search_leads_to_a_job_a_batch_a_key_or_filters(browser: Browser, stand: Stand) -> None:

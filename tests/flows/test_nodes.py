@@ -153,13 +153,25 @@ def test_items_that_are_sent_again_change_nothing(runs: Runs) -> None:
     for _ in range(3):
         assert runs.put("a", "b", source="parts", scope="0") == "ok"
     assert runs.put("b", "c", at=1, source="parts", scope="0", seal=True) == "ok"
-    assert runs.put("d", source="parts", scope="0", seal=True) == "ok"
     assert runs.put("x", at=5, source="parts", scope="1") == "gap"
     for _ in range(2):
         assert runs.put("document", seal=True) == "ok"
     assert runs.put("another", at=1) == "sealed"
     assert sorted(runs.answered()) == ["facts 0.0", "facts 0.1", "facts 0.2"]
     assert runs.open().inputs == 1
+    assert runs.drained() == ["whole 0~1.0"]
+
+
+def test_other_items_in_the_place_of_those_that_are_there_are_refused(runs: Runs) -> None:
+    runs.open()
+    assert runs.put("a", "b", source="parts", scope="0") == "ok"
+    assert runs.put("a", "x", source="parts", scope="0") == "differs"
+    assert runs.put("x", "b", "c", source="parts", scope="0") == "differs"
+    assert runs.put("a", source="parts", scope="0", seal=True) == "differs"
+    assert runs.put("a", "b", source="parts", scope="0", seal=True) == "ok"
+    assert runs.put("a", "b", "c", source="parts", scope="0", seal=True) == "differs"
+    assert runs.put("a", "b", "c", source="parts", scope="0") == "differs"
+    assert sorted(runs.answered()) == ["facts 0.0", "facts 0.1"]
     assert runs.drained() == ["whole 0~1.0"]
 
 
@@ -308,3 +320,49 @@ def test_an_odd_run_holds_up_no_other_in_its_company(runs: Runs) -> None:
     claims = runs.take(100).claims
     assert set(runs.settle_together(*claims)) == {"ok"}
     assert runs.job("other").state == "succeeded"
+    assert_is_halted(runs)
+
+
+def assert_is_halted(runs: Runs, node: str = "what follows facts 0.") -> None:
+    """The run has ended, and says why; nothing of it is left behind in the books."""
+    runs.sweep()
+    assert (runs.batch().state, runs.batch().cancel) == ("complete", True)
+    assert runs.batch().cancel_why.startswith(node)
+    assert runs.events().count("batch.cancelled") == 1
+    assert runs.counters().get("live", 0) == 0
+
+
+def test_a_run_whose_next_node_cannot_be_made_ends_and_tells(runs: Runs) -> None:
+    runs.open()
+    runs.document(0, "a", "b")
+    runs.document(1, "c")
+    runs.redis("HSET", runs.keys.flow(RUN), "whole|record", "no JSON")
+    first, second = runs.take(2).claims
+    runs.answer(first, "A")
+    runs.answer(second, "B")
+    runs.answer(second, "B")
+    assert_is_halted(runs, "what follows facts 0.1: ")
+    assert (runs.batch().succeeded, runs.batch().cancelled) == (2, 1)
+    assert runs.put("late", at=2) == "cancelled"
+
+
+def test_it_ends_so_where_a_worker_was_lost(runs: Runs) -> None:
+    runs.open()
+    runs.document(0, "a", "b", last=True)
+    runs.redis("HSET", runs.keys.flow(RUN), "whole|record", "no JSON")
+    first, second = runs.take(2).claims
+    runs.answer(first, "A")
+    runs.lose(second)
+    while claims := runs.take(2).claims:
+        runs.lose(claims[0])
+    assert_is_halted(runs, "what follows facts 0.1: ")
+
+
+def test_items_whose_nodes_cannot_be_made_are_put_once(runs: Runs) -> None:
+    runs.open(DOCUMENTS | {"inputs": source("more"), "more": step("map", "inputs")})
+    runs.redis("HSET", runs.keys.flow(RUN), "more|record", "no JSON")
+    assert runs.put("a", "b", source="parts", scope="0", seal=True) == "ok"
+    for _ in range(2):
+        assert runs.put("document", seal=True) == "cancelled"
+    assert_is_halted(runs, "input")
+    assert runs.batch().cancelled == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -127,6 +128,15 @@ def test_a_run_under_a_key_is_gone_on_with(homa_echo: FakeHoma) -> None:
         homa_echo.run(documents(), inputs[:3], key="monday")
     with pytest.raises(KeyConflict, match="another flow"):
         homa_echo.run(documents(width=3), inputs, key="monday")
+
+
+def test_two_clients_that_submit_other_inputs_under_one_key_are_told(homa_echo: FakeHoma) -> None:
+    def inputs() -> Iterator[dict[str, list[str]]]:
+        homa_echo.run(documents(), [{"pages": ["theirs"]}], key="monday")
+        yield {"pages": ["mine"]}
+
+    with pytest.raises(InvalidRequest, match=r"inputs up to 1 are not those that run \w+ was given"):
+        homa_echo.run(documents(), inputs(), key="monday")
 
 
 def test_a_run_is_cancelled_paused_and_resumed() -> None:

@@ -14,21 +14,28 @@ import pytest
 
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context
+from homa.drivers.effects import Flow
 from homa.gateway.access.principal import LOCAL
+from homa.gateway.batches import work as steps
 from homa.gateway.batches.file_batches import BatchRequest, FileBatches
 from homa.gateway.batches.keeper import Keeper
+from homa.gateway.batches.promotion import Promoter
 from homa.gateway.batches.work import BatchWork, Workshop
 from homa.gateway.composition import LINE_FORMATS
 from homa.gateway.files.kept_files import KeptFiles, PartWriter
 from homa.submit.submitter import Submitter
+from homa_shared.model.errors import StoreFull
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.gateway_batches import Status
 from homa_shared.store.gateway_files import GatewayFile
+from homa_shared.store.gateway_lines import Moved
 from homa_shared.store.operation import read
+from homa_shared.store.transitions import admin
 from homa_workers.simulator import SimulatorThread
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import DEFAULTS, Cell, cell_at
 from tests.gateway.test_batches import create, ended, line, rows
+from tests.patience import PATIENCE_S
 
 WINDOW = 12
 
@@ -233,11 +240,7 @@ async def test_a_line_whose_job_was_purged_is_told_as_gone(cell: Cell) -> None:
     batch_id = await submit(cell, 3, window=100)
     keys = cell.store.keys
     async with gateway(cell) as shop:
-        one = BatchWork(shop, batch_id)
-        await one.step()  # checked
-        await one.step()  # promoted
-        done = read((("LLEN", keys.batch_done(batch_id)),), lambda told: int(told[0]))
-        await asyncio.to_thread(eventually, lambda: cell.store.run(done) == 3)
+        await _promoted(cell, shop, batch_id, 3)
         names = (keys.job(f"{batch_id}-1"), keys.reply(f"{batch_id}-1"))
         cell.store.run(read((("DEL", *names),), lambda told: told))
         await work(shop, batch_id)
@@ -246,6 +249,52 @@ async def test_a_line_whose_job_was_purged_is_told_as_gone(cell: Cell) -> None:
         errors = b"".join([piece async for piece in shop.files.read(batch.raw["error"])])
     lost = orjson.loads(errors)
     assert (lost["custom_id"], lost["error"]["code"]) == ("1", "result_expired")
+
+
+async def test_one_whose_window_is_done_when_its_jobs_are_cancelled_ends(cell: Cell) -> None:
+    batch_id = await submit(cell, 30)
+    async with gateway(cell) as shop:
+        await _promoted(cell, shop, batch_id, WINDOW)
+        cell.store.run(admin.cancel_batch(shop.keys, batch_id))
+        async with asyncio.timeout(PATIENCE_S):
+            await work(shop, batch_id)
+        batch = await FileBatches(shop.keys, shop.driver, Keeper(shop), WINDOW).find(batch_id)
+    assert batch is not None
+    assert (batch.status, batch.count("n.succeeded"), batch.count("n.cancelled")) == (Status.CANCELLED, WINDOW, 18)
+
+
+async def test_a_full_store_keeps_no_answer_from_its_file(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs leave it once they are written: nothing else makes room for the rest."""
+    batch_id = await submit(cell, 90, window=40)
+    monkeypatch.setattr(steps, "CHUNK_LINES", 10)
+    monkeypatch.setattr(steps, "_CHUNKS", 1)
+    async with gateway(cell) as shop:
+        await _promoted(cell, shop, batch_id, 10)
+        with monkeypatch.context() as full:
+            full.setattr(Promoter, "promote", _refused)
+            one = BatchWork(shop, batch_id)
+            assert await one.step() == 0.0
+            with pytest.raises(StoreFull):
+                await one.step()
+            assert not _jobs(cell, batch_id)
+        await one.aclose()
+        await work(shop, batch_id)
+    assert sorted(await answers(cell, batch_id), key=int) == [str(number) for number in range(90)]
+
+
+def _refused(*_: object) -> Flow[Moved]:
+    raise StoreFull("no room")
+    yield
+
+
+async def _promoted(cell: Cell, shop: Workshop, batch_id: str, lines: int) -> None:
+    """The first lines of a batch become jobs, and end."""
+    one = BatchWork(shop, batch_id)
+    await one.step()  # checked
+    await one.step()  # promoted
+    await one.aclose()
+    done = read((("LLEN", shop.keys.batch_done(batch_id)),), lambda told: int(told[0]))
+    await asyncio.to_thread(eventually, lambda: cell.store.run(done) == lines)
 
 
 def test_a_killed_gateway_is_followed_by_another(bare_cell: Cell) -> None:

@@ -194,13 +194,18 @@ def test_tokens_count_as_they_were_taken(keyed: Cell) -> None:
 
 
 def test_a_request_that_was_answered_before_takes_no_tokens(keyed: Cell) -> None:
-    key_id, shown = make(keyed, tpm=1000)
+    key_id, shown = make(keyed, tpm=6000)
     client, headers = keyed.openai(shown), {"idempotency-key": "once"}
-    taken = [client.chat.completions.create(**ASK, extra_headers=headers).usage for _ in range(3)]
-    key, _ = new_key(Role.TENANT, "acme", (), "", tpm=1000)
+    client.chat.completions.create(**ASK)  # answers of 20 tokens are expected from now on
+    keyed.simulator.configure(reply="words", output_tokens=1500)
+    ask = {**ASK, "max_tokens": 1500}
+    taken = [client.chat.completions.create(**ask, extra_headers=headers).usage for _ in range(3)]
+    with client.chat.completions.create(**ask, extra_headers=headers, stream=True) as stream:
+        assert list(stream)
+    key, _ = new_key(Role.TENANT, "acme", (), "", tpm=6000)
     left = keyed.store.run(admit_key(keyed.store.keys, replace(key, id=key_id), 0)).tokens
     assert left is not None
-    assert left.left >= 1000 - taken[0].total_tokens - 1  # type: ignore[union-attr]
+    assert left.left >= 6000 - taken[0].total_tokens - 100  # type: ignore[union-attr]
 
 
 def test_a_request_larger_than_a_minutes_tokens_waits_for_all_of_them(bare_cell: Cell) -> None:

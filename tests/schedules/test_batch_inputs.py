@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from homa_workers.fills.allowed import not_allowed
+from homa.cli import main
+from homa.cli.run.command import command
+from homa.cli.run.options import RunRequest
+from homa.runs.inputs import RunInputs
+from homa_shared.model.errors import InvalidRequest
 
 PLACES = ("/data/in", "https://example.com/notes", "s3://bucket/in/")
+
+
+def refused(arguments: Sequence[str], places: tuple[str, ...]) -> str:
+    """What is said of arguments of a run; empty: they are allowed."""
+    try:
+        RunRequest(command.make_context("homa run", list(arguments)).params).read_only(places)
+    except InvalidRequest as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize(
@@ -16,7 +31,7 @@ PLACES = ("/data/in", "https://example.com/notes", "s3://bucket/in/")
     ["/data/in", "/data/in/a.txt", "/data/in/2026-*/b?.txt", "https://example.com/notes/1.txt", "s3://bucket/in/a"],
 )
 def test_what_lies_in_a_place_is_read(name: str) -> None:
-    assert not_allowed(["--model", "p:m", "--", name], PLACES) is None
+    assert not refused(["--model", "p:m", "--schema", '{"type": "object"}', "--", name], PLACES)
 
 
 @pytest.mark.parametrize(
@@ -34,19 +49,54 @@ def test_what_lies_in_a_place_is_read(name: str) -> None:
     ],
 )
 def test_what_lies_elsewhere_is_named(name: str) -> None:
-    assert not_allowed(["--", "/data/in/a.txt", name], PLACES) == name
-    assert not_allowed(["--", name], ()) == name
-    assert not_allowed(["--", name], None) is None
+    assert f"may not read {name}: " in refused(["--", "/data/in/a.txt", name], PLACES)
+    assert f"may not read {name}: " in refused([name, "--", "/data/in/a.txt"], PLACES)
+    assert f"may not read {name}: " in refused(["--", name], ())
 
 
-@pytest.mark.parametrize("option", ["@/etc/passwd", "/etc/passwd", "@relative"])
-def test_files_that_options_name_are_inputs_too(option: str) -> None:
-    assert not_allowed(["--prompt", option, "--", "/data/in/a.txt"], PLACES) == option.removeprefix("@")
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--prompt", "@/etc/passwd"],
+        ["--prompt=@etc/passwd"],
+        ["--system", "@etc/passwd"],
+        ["--schema", "/etc/passwd"],
+        # What `{{tick:etc/passwd}}` becomes, which no plan makes absolute.
+        ["--schema", "etc/passwd"],
+        ["--schema=@etc/passwd"],
+    ],
+)
+def test_files_that_options_name_are_inputs_too(option: list[str]) -> None:
+    assert "etc/passwd: name its directory" in refused([*option, "--", "/data/in/a.txt"], PLACES)
 
 
 def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (inside / "own.txt").write_text("own")
+    (inside / "link.txt").symlink_to(outside / "secret.txt")
+    (inside / "folder").symlink_to(outside)
+    link = str(inside / "link.txt")
+    assert f"may not read {link}: " in refused(["--", link], (str(inside),))
+    for name in (f"{inside}", f"{inside}/*.txt", f"{inside}/fold*/secret.txt", f"{inside}/**/*.txt"):
+        rows = list(RunInputs((name,), within=(str(inside),)).rows())
+        assert "secret" not in [getattr(row, "text", None) for row in rows], name
+        told = [row.error for row in rows if getattr(row, "error", "").startswith("is a link that leads to where")]
+        assert told, name
+    assert "secret" in [getattr(row, "text", None) for row in RunInputs((str(inside),)).rows()]
+
+
+def test_a_filling_process_reads_nothing_else(
+    store_url: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
-    (tmp_path / "secret").write_text("x")
-    (tmp_path / "in" / "link").symlink_to(tmp_path / "secret")
-    link = str(tmp_path / "in" / "link")
-    assert not_allowed(["--", link], [str(tmp_path / "in")]) == link
+    (tmp_path / "in" / "a.txt").write_text("a")
+    (tmp_path / "secret.json").write_text('{"type": "object"}')
+    environment = {"HOMA_REDIS_URL": store_url, "HOMA_NAMESPACE": namespace, "HOMA_HOME": str(tmp_path)}
+    arguments = ["run", "--fill", "b", "--model", "openai:gpt-6-luna", "--schema", "secret.json", "--", "in/a.txt"]
+    for places, said in (("in", "may not read secret.json"), ("elsewhere", "may not read in/a.txt")):
+        ended = CliRunner().invoke(main, arguments, env={**environment, "HOMA_SCHEDULE_INPUTS": places})
+        assert (ended.exit_code, said in ended.stderr + str(ended.exception)) == (2, True), ended.stderr

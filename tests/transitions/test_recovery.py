@@ -266,7 +266,7 @@ def test_housekeeping_trims_what_retention_no_longer_keeps(cell: Cell) -> None:
 
 
 def test_housekeeping_keeps_up_with_a_busy_ledger(cell: Cell) -> None:
-    cell.config(**{"keep.ledger": 1000})
+    cell.config(**{"keep.ledger": 1000, "keep.results": 1000})
     for start in range(0, 30_000, 5000):
         cell.redis(
             "EVAL",
@@ -276,6 +276,19 @@ def test_housekeeping_keeps_up_with_a_busy_ledger(cell: Cell) -> None:
         )
     cell.sweep()
     assert cell.redis("XLEN", cell.keys.ledger()) < 1000
+
+
+def test_lines_of_the_ledger_stay_as_long_as_the_results_that_are_found_by_them(cell: Cell) -> None:
+    cell.config(**{"keep.ledger": 1000, "keep.results": 3_600_000})
+    cell.redis(
+        "EVAL",
+        "local t = redis.call('TIME')[1] - 600; "
+        "for i = 1, 1000 do redis.call('XADD', KEYS[1], t .. '000-' .. i, 'job', 'old') end",
+        1,
+        cell.keys.ledger(),
+    )
+    cell.sweep()
+    assert cell.redis("XLEN", cell.keys.ledger()) == 1000
 
 
 def test_ends_of_one_moment_are_trimmed_in_slices(cell: Cell) -> None:

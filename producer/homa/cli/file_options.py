@@ -42,6 +42,11 @@ def is_pdf(file: str) -> bool:
     return path.is_file() and media_type(read_file(path, "--file")) == PDF
 
 
+def schema_file(given: str) -> str | None:
+    """The file that `--schema` names; None where it is the schema itself."""
+    return None if given.lstrip().startswith("{") else given.removeprefix("@")
+
+
 def schema_of(given: str | None) -> Mapping[str, Any] | None:
     """A JSON schema: the name of its file, with or without @, or the schema itself.
 
@@ -52,7 +57,7 @@ def schema_of(given: str | None) -> Mapping[str, Any] | None:
         return None
     if not given.strip():
         raise InvalidRequest("--schema is empty: expected the name of a file, or a JSON schema")
-    text = given if given.lstrip().startswith("{") else read_argument(f"@{given.removeprefix('@')}", "--schema")
+    text = given if (file := schema_file(given)) is None else read_argument(f"@{file}", "--schema")
     try:
         schema = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -75,7 +75,8 @@ def show(run: str, svg: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(_document(run, view.name, progress, definition))
     else:
-        state = "cancelled" if progress.cancelled else progress.state
+        why = f" ({progress.cancelled_why})" if progress.cancelled_why else ""
+        state = f"cancelled{why}" if progress.cancelled else progress.state
         paused = f", paused ({progress.paused})" if progress.paused else ""
         unresolved = f", up to {dollars(progress.unresolved_usd)} unresolved" if progress.unresolved_nano_usd else ""
         click.echo(f"{view.name}  {run}: {state}{paused}, {dollars(progress.cost_usd)}{unresolved}")
@@ -179,6 +180,7 @@ def _document(run: str, name: str, progress: FlowProgress, definition: dict[str,
         "flow": name,
         "state": progress.state,
         "cancelled": progress.cancelled,
+        "cancelled_why": progress.cancelled_why or None,
         "paused": progress.paused,
         "inputs": progress.inputs,
         "cost_usd": usd_or_null(progress.cost_usd),

@@ -79,7 +79,7 @@ class Inquiry:
         if accepted.headroom is not None:
             self.headers.update(self.dialect.rate_headers(accepted.headroom))
         if not accepted.is_new:
-            await self.settle(accepted, 0)
+            await self._settle(accepted, 0)
         return accepted
 
     async def count(self) -> None:
@@ -90,6 +90,10 @@ class Inquiry:
 
     async def settle(self, job: AcceptedJob, tokens: int) -> None:
         """Counts the tokens that a job took against its key's rate, in the place of those that were expected."""
+        if job.is_new:  # one that was there before has been counted then
+            await self._settle(job, tokens)
+
+    async def _settle(self, job: AcceptedJob, tokens: int) -> None:
         key = self.principal.key
         if key is not None and key.tpm is not None and job.headroom is not None:
             # What was expected stands where the store is away.

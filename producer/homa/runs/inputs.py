@@ -40,6 +40,7 @@ class RunInputs:
         limit: most rows, from the first on.
         sample: most rows, drawn evenly; `seed` draws the same ones again.
         output: where the results go; never an input.
+        within: directories that files lie in; None: anywhere.
     """
 
     inputs: tuple[str, ...]
@@ -49,6 +50,7 @@ class RunInputs:
     sample: int | None = None
     seed: int = 0
     output: str = STDIN
+    within: tuple[str, ...] | None = None
     #: What was passed over the last time that all rows were read.
     skipped: Skipped = field(default_factory=Skipped)
     _copies: dict[str, Path] = field(default_factory=dict)
@@ -57,9 +59,9 @@ class RunInputs:
     @property
     def places(self) -> Places:
         if self.output == STDIN:
-            return Places(self._copies)
+            return Places(self._copies, within=self.within)
         notes = [path for path in (CheckpointFile(self.output).path,) if path is not None]
-        return Places(self._copies, (*written_paths(self.output), *notes))
+        return Places(self._copies, (*written_paths(self.output), *notes), self.within)
 
     def check(self) -> None:
         """Raises InvalidRequest for inputs that lead nowhere, or to the output."""

@@ -49,8 +49,8 @@ REQUEST_VERSION = 4
 _API_VERSION = 2
 #: The same of `turn`: others would end the job without appending its answer.
 _TURN_VERSION = 3
-#: The same of `flow`: others would send the template as it stands.
-_FLOW_VERSION = 4
+#: The same of `flow`: others would send the template as it stands; and of `regions`: others would leave them.
+_FLOW_VERSION = _REGIONS_VERSION = 4
 
 #: Kinds of request.
 CHAT, EMBEDDING = "chat", "embedding"
@@ -253,7 +253,8 @@ def request_head(
         flow: whether it does a step of a flow.
     """
     version = REQUEST_VERSION if version is None else version
-    least = _FLOW_VERSION if flow else _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
+    said = ((flow, _FLOW_VERSION), (regions, _REGIONS_VERSION), (turn, _TURN_VERSION), (api != CHAT_API, _API_VERSION))
+    least = next((least for is_said, least in said if is_said), 0)
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
         max(version, least),
         _params_json(params),

@@ -114,9 +114,10 @@ class BatchResumed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCancelled(Event):
-    """A batch was told to end; its jobs are cancelled one by one after that."""
+    """A batch is to end; its jobs are cancelled one by one then. `reason` is empty where somebody asked for it."""
 
     batch: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,7 +256,7 @@ class Retention(Section):
     results: Annotated[Seconds, Field(gt=0)] = RESULTS_KEPT_MS // 1000
     #: After success; 0 drops a request as soon as its reply is stored. A failed job keeps its request for a retry.
     requests: Seconds = 0
-    #: Single lines of the ledger. Daily totals are kept for ever.
+    #: Single lines of the ledger, but no shorter than results, which are found by them. Daily totals are kept for ever.
     ledger: Seconds = LEDGER_KEPT_MS // 1000
     #: Idempotency keys, from their job's end on; as results where nothing is said.
     keys: Seconds | None = None

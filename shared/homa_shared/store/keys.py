@@ -81,7 +81,9 @@ KEYS: dict[str, KeySpec] = {
         "bu:<instance>", "hash", "400 days, a total for ever", "spent, unresolved, reserved (nano-dollars)"
     ),
     "budgets": KeySpec("bus", "set", "-", "every instance of the settings' budgets"),
-    "ledger": KeySpec("led", "stream", "retention.ledger", "a line an attempt, and a line a correction"),
+    "ledger": KeySpec(
+        "led", "stream", "retention.ledger, and as results", "a line an attempt, and a line a correction"
+    ),
     "unresolved": KeySpec("un", "zset", "-", "job:attempt -> since (ms)"),
     "day": KeySpec("day:<day>", "hash", "for ever", "`row|measure` -> totals of a day; row is target|tenant or #tag"),
     "days": KeySpec("days", "set", "for ever", "days with totals"),

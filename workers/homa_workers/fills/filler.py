@@ -11,7 +11,7 @@ Killed anywhere, a lease runs out, and another try meets the same batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 import orjson
@@ -24,7 +24,6 @@ from homa_shared.store.reads import batch
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.schedules import end_fill
 from homa_workers import command_line
-from homa_workers.fills.allowed import not_allowed
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.persist import persist
 
@@ -47,14 +46,10 @@ class Unfilled(Exception):
 
 
 class Filler:
-    """Fills the batches that a worker has taken.
+    """Fills the batches that a worker has taken."""
 
-    Args:
-        places: directories and beginnings of addresses that may be read; None: anything may.
-    """
-
-    def __init__(self, store: AsyncStore, places: Sequence[str] | None, log: WorkerLog) -> None:
-        self._store, self._places, self._log = store, places, log
+    def __init__(self, store: AsyncStore, log: WorkerLog) -> None:
+        self._store, self._log = store, log
         self.running = 0
 
     @property
@@ -96,12 +91,6 @@ class Filler:
         return end_fill(keys, name, outcome, why, round(BACKOFF.pause_s(claim.attempt) * 1000))  # type: ignore[arg-type]
 
     async def _fill(self, about: dict[str, Any]) -> None:
-        if (name := not_allowed(about["arguments"], self._places)) is not None:
-            raise Unfilled(
-                f"workers may not read {name}: name its directory, or the beginning of its address, in their setting "
-                "schedule_inputs",
-                is_final=True,
-            )
         ended = await command_line.homa("run", "--fill", about["batch"], *about["arguments"])
         if ended.status == _USAGE:
             raise Unfilled(ended.said, is_final=True)

@@ -189,10 +189,7 @@ class _Shared:
         if self.parts.fake:
             return {}
         courier = Courier(self.store, self.blobs, Ways.of(self.settings), log)
-        # Beside an embedded store whoever makes a schedule is the user that the worker runs as.
-        anywhere = not self.settings.schedule_inputs and self.settings.redis_url is None
-        filler = Filler(self.store, None if anywhere else self.settings.schedule_inputs, log)
-        return {DELIVERIES: courier, BATCH_RUNS: filler}
+        return {DELIVERIES: courier, BATCH_RUNS: Filler(self.store, log)}
 
 
 def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -> list[str]:

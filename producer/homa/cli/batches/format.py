@@ -28,6 +28,7 @@ def batch_document(view: BatchInfo) -> dict[str, Any]:
         "paused": view.paused,
         "paused_why": view.paused_why or None,
         "cancelling": view.cancel and not view.complete,
+        "cancelled_why": view.cancel_why or None,
         "name": view.name or None,
         "tenant": view.tenant,
         "cap_usd": usd_or_null(view.cap_usd),

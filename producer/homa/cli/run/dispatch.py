@@ -10,13 +10,15 @@ from homa.cli.run.attached import attached
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.detached import detach
 from homa.cli.run.dry_run import dry_run
-from homa.cli.run.filling import fill
+from homa.cli.run.filling import fill, readable
 from homa.cli.run.options import RunRequest
 
 
 def run_batch(**options: Any) -> None:
     """Carries out `homa run`; raises for every exit status but 0."""
     request = RunRequest(options)
+    if request.fill is not None and (places := readable()) is not None:
+        request.read_only(places)
     request.check()
     with contextlib.closing(request.run_inputs):
         # Looked into before the run, and read again by it.

@@ -15,8 +15,18 @@ from homa.cli.run.checked import CheckedRun
 from homa.client.batch_filling import BatchFilling, FilledByAnother
 from homa.runs.feeder import Feeder, MissingRows, Refused
 from homa_shared.model.errors import JobCancelled
+from homa_shared.settings.model import load_settings
 
 _SIGTERM = 15
+
+
+def readable() -> tuple[str, ...] | None:
+    """What batches of schedules may read; None: anything, since beside an embedded store all are one user.
+
+    Elsewhere a schedule's maker names the inputs, and a worker may read what its maker may not.
+    """
+    settings = load_settings()
+    return None if settings.redis_url is None and not settings.schedule_inputs else settings.schedule_inputs
 
 
 def fill(run: CheckedRun, batch: str) -> None:

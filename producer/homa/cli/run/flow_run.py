@@ -36,7 +36,19 @@ from homa_shared.model.ids import unique_id
 
 #: Options of `homa run` that a flow has no use for: its steps say these, or its results have no such form.
 _OF_STEPS = ("model", "prompt", "system", "schema", "template", "fallbacks", "max_tokens", "temperature", "api")
-_NOT_YET = ("form", "redo", "sample", "max_failures", "dry_run", "detach", "deadline_s")
+_NOT_YET = (
+    "form",
+    "redo",
+    "retry",
+    "changed",
+    "prune",
+    "sample",
+    "max_failures",
+    "dry_run",
+    "detach",
+    "deadline_s",
+    "fill",
+)
 
 
 def run_flow(options: Mapping[str, Any]) -> None:

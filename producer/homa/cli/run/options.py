@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from homa.cli.file_options import schema_file
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
+from homa.files.readers.allowed import lies_in
 from homa.files.writers.earlier_line import FAILED, TRUNCATED
 from homa.files.writers.output_format import FLAT
 from homa.runs.inputs import STDIN, RunInputs
@@ -69,7 +72,32 @@ class RunRequest:
             self.sample,
             self.seed,
             self.output,
+            within=self.options.get("within"),
         )
+
+    def read_only(self, places: tuple[str, ...]) -> None:
+        """Keeps a schedule's batch to what its workers' operator lets schedules read.
+
+        Args:
+            places: directories, and beginnings of addresses.
+
+        Raises:
+            InvalidRequest: an input, or a file that an option names, lies elsewhere.
+        """
+        self.options["within"] = places
+        if (name := next((name for name in self._named_files() if not lies_in(name, places)), None)) is not None:
+            raise InvalidRequest(
+                f"workers may not read {name}: name its directory, or the beginning of its address, in their setting "
+                "schedule_inputs"
+            )
+
+    def _named_files(self) -> Iterator[str]:
+        """As the command has parsed them: a variable of the schedule may stand for any part of an argument."""
+        yield from self.inputs
+        yield from (text[1:] for text in (self.prompt, self.system) if text is not None and text.startswith("@"))
+        schema: str | None = self.options["schema"]
+        if schema is not None and (file := schema_file(schema)) is not None:
+            yield file
 
     @property
     def budget(self) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import orjson
 
+from homa.cli.file_options import schema_file
 from homa.cli.run.command import command
 from homa.runs.tally import MaxFailures
 from homa_shared.model.errors import HomaError, InvalidRequest
@@ -31,6 +32,7 @@ _REFUSED = {
     "workers": "the fleet's workers do it",
     "detach": "nobody waits for it as it is",
     "fill": "a worker says which batch it fills",
+    "flow": "each tick makes a batch, whose lines are single calls",
     "dry_run": "nothing would be done: try it with `homa run` before",
     "progress": "nobody watches it",
     "debug": "set HOMA_DEBUG=1 for the workers",
@@ -103,8 +105,8 @@ def _options(arguments: Sequence[str], folder: str) -> Iterator[str]:
 
 def _value(option: click.Option, value: str, folder: str) -> str:
     """A value, with the path of a file that it names made absolute."""
-    if option.name == "schema" and not value.lstrip().startswith("{"):
-        return _absolute(value.removeprefix("@"), folder)
+    if option.name == "schema" and (file := schema_file(value)) is not None:
+        return _absolute(file, folder)
     if option.name in ("prompt", "system") and value.startswith("@"):
         return f"@{_absolute(value[1:], folder)}"
     return value

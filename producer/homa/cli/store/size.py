@@ -30,7 +30,7 @@ def size(jobs_a_day: int, waiting: int | None, prompt_bytes: int, answer_bytes: 
         prompt_bytes,
         answer_bytes,
         results_s=retention.results,
-        ledger_s=retention.ledger,
+        ledger_s=max(retention.ledger, retention.results),
     )
     found = store_size(load)
     if as_json:

@@ -95,6 +95,8 @@ class FlowProgress:
     cancelled: bool
     cost_nano_usd: int
     unresolved_nano_usd: int
+    #: Why the store cancelled it by itself; empty where somebody asked for it.
+    cancelled_why: str = ""
 
     @property
     def complete(self) -> bool:

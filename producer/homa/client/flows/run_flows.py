@@ -61,6 +61,7 @@ class RunFlows:
             batch.cancel,
             batch.nano_usd,
             batch.unresolved_nano_usd,
+            batch.cancel_why,
         )
 
     def wait(self, timeout_s: float | None) -> Flow[FlowProgress]:

@@ -128,10 +128,13 @@ class RunSubmission:
 
     def _check_known(self, opened: Opened) -> None:
         if opened.inputs_digest != self._items.digest:
-            raise InvalidRequest(
-                f"the first {self.known} inputs are not those that run {self.id} was given: expected the same ones in "
-                "the same order, or another key"
-            )
+            raise self._other_inputs(f"the first {self.known} inputs")
+
+    def _other_inputs(self, which: str) -> InvalidRequest:
+        return InvalidRequest(
+            f"{which} are not those that run {self.id} was given: expected the same ones in the same order, or another "
+            "key"
+        )
 
     def _send(self, sections: Sequence[Section]) -> Effects[None]:
         keys = self._submitter.keys
@@ -145,6 +148,8 @@ class RunSubmission:
             return
         if answer == "cancelled" or not answer:
             raise JobCancelled(f"run {self.id} was cancelled while it was submitted")
+        if answer == "differs":
+            raise self._other_inputs(f"inputs up to {self._items.count}")
         raise InvalidRequest(
             f"run {self.id} is {answer} and takes no more inputs: another client submits it under the same key"
         )

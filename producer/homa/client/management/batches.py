@@ -40,6 +40,8 @@ class BatchInfo(LineCounts):
     paused_why: str
     #: Whether it was cancelled; its records end in slices after that.
     cancel: bool
+    #: Why the store did that by itself; empty where somebody asked for it.
+    cancel_why: str
     created_at: datetime
     completed_at: datetime | None
     cost_usd: Decimal
@@ -78,6 +80,7 @@ class BatchInfo(LineCounts):
             paused=view.paused,
             paused_why=view.paused_why,
             cancel=view.cancel,
+            cancel_why=view.cancel_why,
             created_at=time_of(view.created_ms),
             completed_at=time_of_known(view.completed_ms),
             cost_usd=usd_of(view.nano_usd),
@@ -98,6 +101,7 @@ class BatchInfo(LineCounts):
         words = self.state
         if self.cancel:
             words += ", cancelled" if self.complete else ", being cancelled"
+            words += f" ({self.cancel_why})" if why and self.cancel_why else ""
         if self.paused:
             words += f", paused ({self.paused_why})" if why and self.paused_why else ", paused"
         return words

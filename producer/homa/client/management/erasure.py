@@ -87,7 +87,6 @@ class Erasure:
         self._look_only, self._patience_s = look_only, patience_s
         self._ids = hashlib.sha256()
         self._batches_kept: set[str] = set()
-        self._deliveries: list[str] = []
 
     def erase(self) -> Flow[Receipt]:
         """Erases what there is; what is there no more is not counted.
@@ -103,7 +102,6 @@ class Erasure:
         batches = yield from self._close_batches()
         yield from self._live_jobs(receipt)
         yield from self._ended_jobs(receipt)
-        yield from self._scheduled_deliveries(receipt)
         yield from self._batches(receipt, batches)
         if not self._look_only:
             yield from self._told_of(receipt)
@@ -120,9 +118,33 @@ class Erasure:
             for view in (yield from ask_patiently(schedules(self._keys, ids[start : start + SLICE]))):
                 if view.raw.get("tenant", "") == self._tenant:
                     receipt.counts["schedules"] += 1
-                    self._deliveries += yield from ask_patiently(erasure.deliveries_of(self._keys, view.id))
-                    yield from self._do(delete_schedule(self._keys, view.id))
-                    yield from self._do(erasure.forget_schedule(self._keys, self._tenant, view.id))
+                    # Deliveries are found by their schedule alone: it goes behind them.
+                    if (yield from self._scheduled_deliveries(receipt, view.id)) == 0:
+                        yield from self._do(delete_schedule(self._keys, view.id, nameless=True))
+
+    def _scheduled_deliveries(self, receipt: Receipt, schedule: str) -> Flow[int]:
+        """Deliveries of a schedule, which say what its jobs came to; how many are still under way."""
+        names = yield from ask_patiently(erasure.deliveries_of(self._keys, schedule))
+        if self._look_only:
+            receipt.counts["deliveries"] += len(names)
+            return 0
+        erase = erasure.erase_deliveries(self._keys, self._tenant, names)
+        return (yield from self._messages(receipt, "deliveries", names, erase))
+
+    def _messages(
+        self, receipt: Receipt, kind: str, names: Sequence[str], erase: Op[erasure.ErasedMessages]
+    ) -> Flow[int]:
+        """Cancels messages of deliveries, and erases them once they have ended; how many have not."""
+        give_up_s = time.monotonic() + self._patience_s
+        while True:
+            for start in range(0, len(names), SLICE):
+                yield from ask_patiently(admin.cancel(self._keys, names[start : start + SLICE]))
+            told = yield from ask_patiently(erase)
+            receipt.counts[kind] += told.erased
+            if told.live == 0 or time.monotonic() > give_up_s:
+                receipt.running += told.live
+                return told.live
+            yield Sleep(_LOOK_S)
 
     def _gateway_keys(self, receipt: Receipt) -> Flow[None]:
         for key in (yield from ask_patiently(all_keys(self._keys))):
@@ -169,7 +191,7 @@ class Erasure:
                 receipt.counts["jobs"] += live
                 return
             if live == 0 or time.monotonic() > give_up_s:
-                receipt.running = live
+                receipt.running += live
                 return
             yield Sleep(_LOOK_S)
 
@@ -217,24 +239,14 @@ class Erasure:
             while cursor:
                 items, cursor = yield from ask_patiently(erasure.erase_flow(self._keys, self._tenant, run, cursor))
                 receipt.counts["flow_items"] += items
+        # What names them goes first: they alone tell of it.
+        for table in sorted({view.name for view in found if view.name}):
+            yield from self._do(erasure.forget_table(self._keys, self._tenant, table))
         for whole in (True, False):
             ids = [view.id for view in found if (view.id not in self._batches_kept) is whole]
             for start in range(0, len(ids), SLICE):
                 some = ids[start : start + SLICE]
                 yield from self._do(erasure.erase_batches(self._keys, self._tenant, some, whole=whole))
-        for table in sorted({view.name for view in found if view.name}):
-            yield from self._do(erasure.forget_table(self._keys, self._tenant, table))
-
-    def _scheduled_deliveries(self, receipt: Receipt) -> Flow[None]:
-        """Deliveries of its schedules, which say what its jobs came to."""
-        if self._look_only:
-            receipt.counts["deliveries"] += len(self._deliveries)
-            return
-        for start in range(0, len(self._deliveries), SLICE):
-            some = self._deliveries[start : start + SLICE]
-            yield from ask_patiently(admin.cancel(self._keys, some))
-            erasing = erasure.erase_deliveries(self._keys, self._tenant, some)
-            receipt.counts["deliveries"] += yield from ask_patiently(erasing)
 
     def _told_of(self, receipt: Receipt) -> Flow[None]:
         """Webhooks, events, and dead letters of those who were told of them."""
@@ -254,10 +266,8 @@ class Erasure:
     def _webhooks(self, receipt: Receipt) -> Flow[None]:
         """What became of its webhooks; those that were still to be told are not."""
         messages = [hook.message for hook in (yield from ask_patiently(webhooks(self._keys, self._tenant)))]
-        for start in range(0, len(messages), SLICE):
-            yield from ask_patiently(admin.cancel(self._keys, messages[start : start + SLICE]))
-        erased = yield from ask_patiently(erasure.erase_webhooks(self._keys, self._tenant, messages))
-        receipt.counts["webhooks"] += erased
+        erase = erasure.erase_webhooks(self._keys, self._tenant, messages)
+        yield from self._messages(receipt, "webhooks", messages, erase)
 
     def _derived(self, receipt: Receipt) -> Flow[None]:
         """Media that nobody shows any more, and vectors, which do not tell whose they are."""

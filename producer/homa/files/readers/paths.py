@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from homa.files.digests import Digests
+from homa.files.readers.allowed import is_within
 from homa.files.readers.roots import Root, roots_of, shown
 from homa.files.rows import BadRow, bad_row, skipped_row
 from homa_shared.model.errors import InvalidRequest
@@ -74,13 +75,18 @@ class Places:
     Args:
         copies: inputs that can be read only once -> the file that holds what came out of them.
         outputs: files that are written by whoever reads; they are never inputs.
+        within: directories that links and patterns do not lead out of; None: they may lead anywhere.
     """
 
     copies: Mapping[str, Path] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
+    within: tuple[str, ...] | None = None
 
     def is_output(self, file: Path) -> bool:
         return any(_same(file, each) or _is_within(file, each) for each in self.outputs)
+
+    def may_read(self, file: Path) -> bool:
+        return self.within is None or any(is_within(file, each) for each in self.within)
 
 
 NOWHERE = Places()
@@ -150,6 +156,8 @@ def find_sources(inputs: Sequence[str], skipped: Skipped, places: Places = NOWHE
                 yield found
             elif places.is_output(found.file):
                 skipped.count("output", found.path)
+            elif not places.may_read(found.file):
+                yield bad_row(found.path, None, "is a link that leads to where this process may not read")
             elif not seen.add(shown(root.key(found.file))):
                 skipped.count("repeated", found.path)
             else:

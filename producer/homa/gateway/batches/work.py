@@ -24,6 +24,7 @@ from homa.gateway.batches.promotion import CHUNK_BYTES, CHUNK_LINES, Promoter
 from homa.gateway.batches.results import ResultWriter
 from homa.gateway.files.kept_files import KeptFiles
 from homa.submit.submitter import Submitter
+from homa_shared.model.errors import StoreFull
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
 from homa_shared.store.gateway_batches import OVER, GatewayBatch, Status
@@ -84,13 +85,10 @@ class BatchWork:
             return 0.0
         engine = await self._run(reads.batch(self._keys, self.id))
         is_late = batch.now_ms >= batch.expires_ms
-        if batch.status is Status.IN_PROGRESS and engine is not None and engine.cancel and not engine.complete:
-            # By `homa batches cancel`, which knows of no file.
+        if _is_cancelled_by_its_jobs(batch, engine):
             await self._run(store.cancel_file_batch(self._keys, self.id))
             return 0.0
-        if batch.status is Status.IN_PROGRESS and not is_late and await self._promote(batch, engine):
-            return 0.0
-        if await self._write(batch, engine):
+        if await self._go_on(batch, engine, is_late=is_late):
             return 0.0
         if batch.cursor < batch.total and (is_late or batch.status is Status.CANCELLING):
             await self._close(batch, engine)
@@ -115,6 +113,21 @@ class BatchWork:
         else:
             await self._run(store.fail_batch(self._keys, self.id, found))
 
+    async def _go_on(self, batch: GatewayBatch, engine: BatchView | None, *, is_late: bool) -> bool:
+        """Promotes lines, or else writes answers; false where there was neither to do."""
+        full: StoreFull | None = None
+        try:
+            if batch.status is Status.IN_PROGRESS and not is_late and await self._promote(batch, engine):
+                return True
+        except StoreFull as error:
+            full = error
+        # Also then: what is written may leave the store.
+        if await self._write(batch, engine):
+            return True
+        if full is not None:
+            raise full
+        return False
+
     async def _promote(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
         """Makes jobs of some lines, where there is room for them; false where nothing was done."""
         if engine is None:
@@ -134,7 +147,6 @@ class BatchWork:
             lines = await self._next(batch, cursor, wanted)
             moved = await self._shop.driver.run(self._promoter_of(batch).promote(cursor, lines))
             if moved is not Moved.OK:
-                self._at = -1
                 return moved is Moved.STALE or cursor > batch.cursor
             cursor += len(lines)
             room -= len(lines)
@@ -154,6 +166,7 @@ class BatchWork:
         if self._lines is None or self._at != cursor:
             await self.aclose()
             self._lines = lines_of(self._shop.files, batch.input, batch.offset)
+        self._at = -1  # until the cursor has moved behind them
         found: list[FileLine] = []
         size = 0
         while len(found) < wanted and size < CHUNK_BYTES:
@@ -188,7 +201,8 @@ class BatchWork:
             return
         lines = await self._next(batch, batch.cursor, min(CHUNK_LINES * 5, (batch.total or 0) - batch.cursor))
         moved = await self._writer(batch).write_unsent(batch, lines, why)
-        self._at = batch.cursor + len(lines) if moved is Moved.OK else -1
+        if moved is Moved.OK:
+            self._at = batch.cursor + len(lines)
 
     async def _end(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
         """Ends a batch whose lines have all been answered; false where it goes on."""
@@ -252,6 +266,13 @@ class BatchWork:
 
     async def _run(self, op: Op[Any]) -> Any:
         return await self._shop.driver.run(ask_patiently(op))
+
+
+def _is_cancelled_by_its_jobs(batch: GatewayBatch, engine: BatchView | None) -> bool:
+    """Whether `homa batches cancel` has ended it, which knows of no file."""
+    if engine is None or not engine.cancel or batch.status is not Status.IN_PROGRESS:
+        return False
+    return not engine.complete or batch.cursor != batch.total
 
 
 def _window(batch: GatewayBatch) -> int:

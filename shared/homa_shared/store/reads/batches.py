@@ -56,6 +56,8 @@ class BatchView(LineCounts):
     paused_why: str
     #: Whether it was cancelled; its records end in slices after that.
     cancel: bool
+    #: Why the store did that by itself; empty where somebody asked for it.
+    cancel_why: str
     created_ms: int
     completed_ms: int | None
     nano_usd: int
@@ -142,6 +144,7 @@ def _view(batch_id: str, f: dict[str, str]) -> BatchView | None:
         paused="paused" in f,
         paused_why=f.get("paused_why", ""),
         cancel="cancel" in f,
+        cancel_why=f.get("cancel_why", ""),
         created_ms=int(f["created"]),
         completed_ms=int(f["completed"]) if "completed" in f else None,
         nano_usd=int(f.get("t.nano", 0)),

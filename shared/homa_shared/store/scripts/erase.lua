@@ -9,11 +9,11 @@
 --                                     cost is unresolved, and only a record can resolve it
 --   batches  1 where nothing stays, batch…   returns how many
 --   flow     run, cursor              a slice of a flow's run: returns {items and nodes erased, cursor or ''}
---   deliveries delivery…              that have ended, of a schedule. Returns how many
---   schedule schedule that was deleted: its name goes, and all of it where it has no cap. Returns 1
+--   deliveries delivery…              that have ended, of a schedule. Returns {how many, how many have not ended}
 --   events   handler or '', entry to go on behind, most   returns {entries erased, entry to go on behind or ''}
 --   letters  handler, rank, most      returns {letters erased, letters looked at}
---   webhooks message…                 what became of its webhooks, and those of their messages that have ended. Returns how many
+--   webhooks message…                 what became of its webhooks, once all of their messages have ended, and those that have. Returns
+--                                     {how many, messages that have not ended}
 --   media    rank, most               returns {media that nothing refers to any more and the next sweep removes, media looked at}
 --   vectors  most                     of all tenants: nobody can tell whose they are. Returns how many
 -- Returns what its order says. Cost: O(what is named, or looked at).
@@ -54,6 +54,23 @@ local function erase_job(id, v)
   return false
 end
 
+-- Messages of the call that have ended: how many are gone, and how many have not ended.
+local function erase_messages()
+  local erased, live = 0, 0
+  for i = 3, #ARGV do
+    local v = redis.call('HMGET', K.job(ARGV[i]), 'st', 'kd')
+    if v[2] == 'm' and ENDED[v[1]] then
+      redis.call('DEL', K.job(ARGV[i]), K.request(ARGV[i]), K.reply(ARGV[i]), K.attempts(ARGV[i]))
+      redis.call('ZREM', K.ended(), ARGV[i])
+      redis.call('ZREM', K.deliveries_ended(), ARGV[i])
+      erased = erased + 1
+    elseif v[2] == 'm' then
+      live = live + 1
+    end
+  end
+  return {erased, live}
+end
+
 local function of_tenant(fields)
   for i = 1, #fields, 2 do
     if fields[i] == 'tenant' then return fields[i + 1] == tenant end
@@ -79,12 +96,13 @@ if order == 'batches' then
     local id = ARGV[i]
     if redis.call('HGET', K.batch(id), 'tenant') == tenant then
       if ARGV[3] == '1' then
-        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.flow(id), K.flow_nodes(id),
-          K.budget('batch:' .. id))
+        redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.budget('batch:' .. id))
         redis.call('ZREM', K.batches(), id)
       else
-        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook')
+        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook', 'unfilled', 'unsent_why')
       end
+      -- Of a flow it holds what its steps ask, which no cost needs.
+      redis.call('DEL', K.flow(id), K.flow_nodes(id))
       redis.call('ZREM', K.webhooks_due(), 'batch:' .. id)
       erased = erased + 1
     end
@@ -120,25 +138,7 @@ if order == 'flow' then
   return {erased, page[1] == '0' and '' or page[1]}
 end
 
-if order == 'deliveries' then
-  local erased = 0
-  for i = 3, #ARGV do
-    local v = redis.call('HMGET', K.job(ARGV[i]), 'st', 'kd', 'un', 'ck', 'ik', 'uo')
-    if v[1] and ENDED[v[1]] and v[2] == 'm' then
-      erase_job(ARGV[i], v)
-      erased = erased + 1
-    end
-  end
-  return erased
-end
-
-if order == 'schedule' then
-  local key = K.schedule(ARGV[3])
-  if redis.call('HGET', key, 'state') == 'deleted' then
-    if redis.call('HEXISTS', key, 'cap') == 1 then redis.call('HDEL', key, 'name') else redis.call('DEL', key) end
-  end
-  return 1
-end
+if order == 'deliveries' then return erase_messages() end
 
 if order == 'events' then
   local key = ARGV[3] == '' and K.events() or K.handler_events(ARGV[3])
@@ -165,19 +165,14 @@ if order == 'letters' then
   return {erased, #names}
 end
 
+-- They are found by what is told of them, which goes last.
 if order == 'webhooks' then
-  local log = '@' .. tenant
+  local log, live = '@' .. tenant, erase_messages()[2]
+  if live > 0 then return {0, live} end
   local erased = redis.call('HLEN', K.schedule_deliveries(log))
-  for i = 3, #ARGV do
-    if ENDED[redis.call('HGET', K.job(ARGV[i]), 'st')] then
-      redis.call('DEL', K.job(ARGV[i]), K.request(ARGV[i]), K.reply(ARGV[i]), K.attempts(ARGV[i]))
-      redis.call('ZREM', K.ended(), ARGV[i])
-      redis.call('ZREM', K.deliveries_ended(), ARGV[i])
-    end
-  end
   redis.call('DEL', K.schedule_deliveries(log), K.schedule_delivered(log), K.schedule_delivered(log .. '+'))
   redis.call('SREM', K.webhook_tenants(), tenant)
-  return erased
+  return {erased, 0}
 end
 
 -- Whoever else shows a medium keeps it. Those that were looked at stand behind the rank, or in front of it, to be swept.

@@ -4,8 +4,9 @@
 -- KEYS[1] anchor
 -- ARGV: run, percent of maxmemory (submit.lua), sections as JSON: {source, scope, from, n, seal, digest}, items…
 -- A section has n items, from a number on, of a source in a scope; with `seal` no more come there. Items that are there are
--- passed over, so that the same call changes nothing. `digest` is that of the run's inputs so far.
--- Returns ok; gap (items before these are missing); or the state of a run that takes no more items; '' for none.
+-- passed over where they are the same, so that the same call changes nothing. `digest` is that of the run's inputs so far.
+-- Returns ok; gap (items before these are missing); differs (others are in their place, or so many that these are not all);
+-- or the state of a run that takes no more items; '' for none.
 -- Cost: O(log N) an item and step.
 local run = ARGV[1]
 local f = Flow.load(run)
@@ -13,11 +14,25 @@ if not f then return '' end
 local sections, at = cjson.decode(ARGV[3]), 3
 
 local function cursor(s) return '^ ' .. s.source .. ' ' .. s.scope end
+local function path_of(s, number) return (s.scope ~= '' and s.scope .. '.' or '') .. int(number) end
 
-local fresh = false
+-- Whether a section, whose items stand behind ARGV[before], says something else than those that were put before it.
+local function is_other(s, before)
+  local stop = s.from + s.n
+  if s.seal and stop < s.there or s.scope ~= '' and s.sealed and stop > s.sealed then return true end
+  for number = s.from, math.min(stop, s.there) - 1 do
+    local known = redis.call('GET', K.flow_item(run, s.source, path_of(s, number)))
+    if known and known ~= ARGV[before + 1 + number - s.from] then return true end
+  end
+  return false
+end
+
+local fresh, before = false, at
 for _, s in ipairs(sections) do
   s.there = tonumber(redis.call('HGET', K.flow_nodes(run), cursor(s)) or 0)
   s.sealed = Flow.items_in(f, s.source, s.scope)
+  if is_other(s, before) then return 'differs' end
+  before = before + s.n
   fresh = fresh or s.there < s.from + s.n or (s.seal and not s.sealed)
 end
 if not fresh then return 'ok' end
@@ -34,13 +49,13 @@ local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
 
 local kept = 2 * retention('results')
-for _, s in ipairs(sections) do
+
+local function put(s)
   local there = tonumber(redis.call('HGET', K.flow_nodes(run), cursor(s)) or 0)
   for number = s.from, s.from + s.n - 1 do
     at = at + 1
     if number >= there then
-      local path = (s.scope ~= '' and s.scope .. '.' or '') .. int(number)
-      Flow.put_item(f, s.source, path, ARGV[at], int(kept))
+      Flow.put_item(f, s.source, path_of(s, number), ARGV[at], int(kept))
     end
   end
   if s.from + s.n > there then
@@ -54,6 +69,13 @@ for _, s in ipairs(sections) do
       redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))
       complete_batch(run)
     end
+  end
+end
+
+for _, s in ipairs(sections) do
+  if not Flow.guarded(run, s.source .. ' ' .. s.scope, put, s) then
+    complete_batch(run)
+    return 'cancelled'
   end
 end
 return 'ok'

@@ -7,7 +7,7 @@
 --   pause   why
 --   halt    why: it pauses by itself, with an alarm
 --   resume  next tick, when its work is due ('' where there is none any more)
---   delete
+--   delete  1 where its name is not kept for its cap
 -- Returns the state that it had: active, paused, done; '' when there is no such schedule. Repeating an order changes nothing.
 local order, id = ARGV[1], ARGV[2]
 local s = load_schedule(id)
@@ -46,8 +46,9 @@ elseif order == 'delete' then
   -- Its cap holds for what goes on.
   local cap = redis.call('HMGET', key, 'cap', 'period')
   redis.call('DEL', key)
-  redis.call('HSET', key, 'name', s.name, 'state', 'deleted')
+  if ARGV[3] ~= '1' then redis.call('HSET', key, 'name', s.name) end
   if cap[1] then redis.call('HSET', key, 'cap', cap[1], 'period', cap[2]) end
+  if redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'state', 'deleted') end
   redis.call('PEXPIRE', key, C.BUDGETS_KEPT_MS)
   tell(s, 'deleted')
 end

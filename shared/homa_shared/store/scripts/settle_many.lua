@@ -182,10 +182,10 @@ for _, job in ipairs(jobs) do
   emit('job.succeeded', job.id, job.r)
 end
 if #requests > 0 then redis.call('DEL', unpack(requests)) end
--- Before their batch may be complete. Whatever is odd about one run, the others' nodes are made.
+-- Before their batch may be complete.
 for _, job in ipairs(jobs) do
   if job.r.nd then
-    pcall(Flow.node_ended, job.id, job.r, 'succeeded')
+    Flow.node_ended(job.id, job.r, 'succeeded')
     after_success(job.id, job.r, job.report.partial)
   end
 end

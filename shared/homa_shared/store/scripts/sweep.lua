@@ -88,8 +88,9 @@ end)
 
 local function sweep_cancelled(batch)
   local key = K.batch(batch)
-  local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel')
+  local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel_why')
   local cursor, lines = number_of(v[1]) or 0, number_of(v[2]) or 0
+  local why = 'its batch was cancelled' .. (v[3] and ': ' .. v[3] or '')
   local stop, effort = math.min(cursor + SLICE, lines), 0
   for line = cursor, stop - 1 do
     if effort >= SLICE then
@@ -104,7 +105,7 @@ local function sweep_cancelled(batch)
         order_cancel(id, r)
       else
         withdraw(id, r)
-        end_job(id, r, 'cancelled', nil, 'its batch was cancelled')
+        end_job(id, r, 'cancelled', nil, why)
         effort = effort + after_failure(id, r)
         cancelled = cancelled + 1
       end
@@ -233,7 +234,8 @@ if math.abs(now - (beat[4] or 0)) > TRIM_EACH_MS then
       redis.call('PEXPIRE', K.budget(name), C.BUDGETS_KEPT_MS, 'NX')
     end
   end
-  local oldest = int(math.max(0, now - ledger))
+  -- Jobs that succeeded are found by their lines: none goes before their results do.
+  local oldest = int(math.max(0, now - math.max(ledger, results)))
   if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end
   sweep_unused(ledger)
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - C.WORKER_KEPT_MS, 'LIMIT', 0, SLICE)) do

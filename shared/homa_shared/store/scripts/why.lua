@@ -16,8 +16,8 @@ local function hold(kind, name, wait, detail) holds[#holds + 1] = {kind, name, i
 
 local function batch_holds()
   if not r.ba then return end
-  local flags = redis.call('HMGET', K.batch(r.ba), 'cancel', 'paused', 'paused_why')
-  if flags[1] then hold('cancel', r.ba, 0, 'its batch was cancelled') end
+  local flags = redis.call('HMGET', K.batch(r.ba), 'cancel', 'paused', 'paused_why', 'cancel_why')
+  if flags[1] then hold('cancel', r.ba, 0, 'its batch was cancelled' .. (flags[4] and ': ' .. flags[4] or '')) end
   if flags[2] then hold('pause', r.ba, nil, 'its batch is paused' .. ((flags[3] or '') ~= '' and ': ' .. flags[3] or '')) end
 end
 

@@ -18,6 +18,14 @@ class ErasedJobs(NamedTuple):
     kept: list[str]
 
 
+class ErasedMessages(NamedTuple):
+    """What became of some deliveries."""
+
+    erased: int
+    #: Those that have not ended.
+    live: int
+
+
 class Looked(NamedTuple):
     """A slice of something that was looked through."""
 
@@ -57,14 +65,9 @@ def deliveries_of(keys: Keys, schedule: str) -> Op[list[str]]:
     return read((("HKEYS", keys.schedule_deliveries(schedule)),), lambda replies: [text(name) for name in replies[0]])
 
 
-def erase_deliveries(keys: Keys, tenant: str, jobs: Sequence[str]) -> Op[int]:
-    """Erases deliveries that have ended, at most `SLICE`."""
-    return call(keys, "erase", ("deliveries", tenant, *jobs), int)
-
-
-def forget_schedule(keys: Keys, tenant: str, schedule: str) -> Op[int]:
-    """Forgets the name of a schedule that was deleted, which is kept for its cap."""
-    return call(keys, "erase", ("schedule", tenant, schedule), int)
+def erase_deliveries(keys: Keys, tenant: str, jobs: Sequence[str]) -> Op[ErasedMessages]:
+    """Erases deliveries of a schedule that have ended, at most `SLICE`."""
+    return call(keys, "erase", ("deliveries", tenant, *jobs), _messages)
 
 
 def erase_events(keys: Keys, tenant: str, handler: str, after: str) -> Op[tuple[int, str]]:
@@ -86,9 +89,9 @@ def erase_letters(keys: Keys, tenant: str, handler: str, rank: int) -> Op[Looked
     return call(keys, "erase", args, lambda reply: Looked(*map(int, reply)))
 
 
-def erase_webhooks(keys: Keys, tenant: str, messages: Sequence[str]) -> Op[int]:
-    """Forgets what became of a tenant's webhooks, and those of their messages that have ended; returns of how many."""
-    return call(keys, "erase", ("webhooks", tenant, *messages), int)
+def erase_webhooks(keys: Keys, tenant: str, messages: Sequence[str]) -> Op[ErasedMessages]:
+    """Erases messages of a tenant's webhooks that have ended, and behind the last one what became of its webhooks."""
+    return call(keys, "erase", ("webhooks", tenant, *messages), _messages)
 
 
 def abandon_media(keys: Keys, tenant: str, rank: int) -> Op[Looked]:
@@ -104,3 +107,7 @@ def erase_vectors(keys: Keys, tenant: str) -> Op[int]:
 def forget_table(keys: Keys, tenant: str, name: str) -> Op[None]:
     """Forgets which batches a named table was asked by."""
     return read((("DEL", keys.own("table", f"{tenant}:{name}")),), lambda _: None)
+
+
+def _messages(reply: Any) -> ErasedMessages:
+    return ErasedMessages(*map(int, reply))

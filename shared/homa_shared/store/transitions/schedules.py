@@ -231,9 +231,13 @@ def resume_schedule(keys: Keys, schedule: str, tick: int | None, due: int | None
     return audited(call(keys, "schedule", args, text), "schedule.resumed", schedule)
 
 
-def delete_schedule(keys: Keys, schedule: str) -> Op[str]:
-    """Forgets a schedule and its history; returns as `pause_schedule`."""
-    return audited(call(keys, "schedule", ("delete", schedule), text), "schedule.deleted", schedule)
+def delete_schedule(keys: Keys, schedule: str, *, nameless: bool = False) -> Op[str]:
+    """Forgets a schedule and its history; returns as `pause_schedule`.
+
+    Args:
+        nameless: its name, too, which is kept for as long as its cap.
+    """
+    return audited(call(keys, "schedule", ("delete", schedule, int(nameless)), text), "schedule.deleted", schedule)
 
 
 def run_schedule(keys: Keys, schedule: str, gen: str, tick: int, at: str, values: Sequence[str]) -> Op[str]:

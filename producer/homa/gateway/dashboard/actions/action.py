@@ -27,6 +27,8 @@ class Question:
     #: Most that it may cost, nano-dollars; None: it costs nothing.
     bound_nano_usd: int | None = None
     dangerous: bool = False
+    #: Jobs that it is about, where filters picked them: these are acted on, and none that fits only later.
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Action:
 
     #: Reckons the question anew each time; raises ApiError or HomaError where it cannot be done.
     ask: Callable[[Visit], Awaitable[Question]]
-    #: Does it; returns what came of it, for people.
-    do: Callable[[Visit], Awaitable[str]]
+    #: Does what the question is about; returns what came of it, for people.
+    do: Callable[[Visit, Question], Awaitable[str]]
     #: As the audit trail has it, in the past tense; empty where what it does notes itself.
     noted: str = ""
     #: Whether it is about what belongs to all tenants.

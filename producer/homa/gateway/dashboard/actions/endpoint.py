@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse
@@ -16,6 +17,9 @@ from homa.gateway.dashboard.page import form_of
 from homa.gateway.dashboard.rendering import SAID, SAID_CHARACTERS, fragment, page
 from homa.gateway.dashboard.visit import Visit
 from homa.gateway.errors import ApiError
+
+#: A bound in a form, nano-dollars.
+_AMOUNT = re.compile(r"[0-9]{1,20}")
 
 ACTIONS: dict[str, Action] = {**JOB_ACTIONS, **FLEET_ACTIONS}
 
@@ -38,7 +42,7 @@ async def act(visit: Visit) -> ASGIApp:
     action = _allowed(visit)
     question = await action.ask(visit)
     agreed = (await form_of(visit.request)).get("most", "")
-    if question.bound_nano_usd is not None and (not agreed.isdigit() or int(agreed) < question.bound_nano_usd):
+    if question.bound_nano_usd is not None and (not _AMOUNT.fullmatch(agreed) or int(agreed) < question.bound_nano_usd):
         most = wording.money(question.bound_nano_usd, at_most=True)
         raise ApiError(409, f"it may cost {most} by now, more than the form said: open it again", "bound_grew")
     if question.bound_nano_usd is None and agreed:
@@ -46,7 +50,7 @@ async def act(visit: Visit) -> ASGIApp:
     if action.noted:
         await note(visit, action.noted, question.on)
     with in_the_name_of(visit):
-        outcome = await action.do(visit)
+        outcome = await action.do(visit, question)
     answer = RedirectResponse(question.back, 303)
     answer.set_cookie(
         SAID, quote(outcome[:SAID_CHARACTERS]), max_age=60, path="/dashboard", httponly=True, samesite="strict"

@@ -48,8 +48,8 @@ def _batch(
             dangerous=dangerous,
         )
 
-    async def do(visit: Visit) -> str:
-        view = await batch_of(visit, visit.asked("batch"))
+    async def do(visit: Visit, question: Question) -> str:
+        view = await batch_of(visit, question.on)
         await visit.ask(change(visit.keys, view.id))
         return f"batch {view.name or view.id} is {done}"
 
@@ -72,22 +72,18 @@ async def _ask_unfreeze(visit: Visit) -> Question:
     )
 
 
-async def _unfreeze(visit: Visit) -> str:
-    lifted = await visit.ask(admin.unfreeze(visit.keys, visit.asked("scope")))
+async def _unfreeze(visit: Visit, question: Question) -> str:
+    lifted = await visit.ask(admin.unfreeze(visit.keys, question.on))
     if lifted is None:
-        raise nothing_here(f"scope {visit.asked('scope')!r:.80}")
+        raise nothing_here(f"scope {question.on!r:.80}")
     return f"{', '.join(lifted)} is no longer frozen" if lifted else "it was not frozen any more"
 
 
 def _queue(verb: str, what: str, change: Callable[[Keys, str], Op[bool]]) -> Action:
-    async def known(visit: Visit) -> str:
+    async def ask(visit: Visit) -> Question:
         queue = visit.asked("queue")
         if queue not in {row.queue for row in await visit.ask(reads.queues(visit.keys))}:
             raise nothing_here(f"queue {queue!r:.80}")
-        return queue
-
-    async def ask(visit: Visit) -> Question:
-        queue = await known(visit)
         return Question(
             title=f"{verb.capitalize()} the queue {queue}?",
             what=what,
@@ -98,8 +94,8 @@ def _queue(verb: str, what: str, change: Callable[[Keys, str], Op[bool]]) -> Act
             dangerous=verb == "pause",
         )
 
-    async def do(visit: Visit) -> str:
-        queue = await known(visit)
+    async def do(visit: Visit, question: Question) -> str:
+        queue = question.on
         changed = await visit.ask(change(visit.keys, queue))
         return f"the queue {queue} is {verb}d" if changed else f"the queue {queue} was {verb}d before"
 
@@ -119,8 +115,8 @@ def _schedule(verb: str, what: str, do_it: Callable[[ScheduleFlows, Visit], Awai
             back=link("/schedules"),
         )
 
-    async def do(visit: Visit) -> str:
-        name = visit.asked("schedule", 64)
+    async def do(visit: Visit, question: Question) -> str:
+        name = question.on
         await do_it(ScheduleFlows(visit.keys, name), visit)
         return f"the schedule {name} is {verb}d"
 

@@ -54,8 +54,8 @@ async def _ask_cancel(visit: Visit) -> Question:
     )
 
 
-async def _cancel(visit: Visit) -> str:
-    job_id = (await _view(visit)).job.id
+async def _cancel(visit: Visit, question: Question) -> str:
+    job_id = question.on
     answer = (await visit.ask(admin.cancel(visit.keys, [job_id])))[0]
     if answer not in ("cancelled", "cancelling"):
         raise refused("cancel", job_id, answer)
@@ -82,9 +82,8 @@ async def _ask_retry(visit: Visit) -> Question:
     )
 
 
-async def _retry(visit: Visit) -> str:
-    view = await _view(visit)
-    return f"{view.job.id} is retried as {await visit.run(retry_one(visit.keys, view.job.id))}"
+async def _retry(visit: Visit, question: Question) -> str:
+    return f"{question.on} is retried as {await visit.run(retry_one(visit.keys, question.on))}"
 
 
 def bound_of(view: JobView) -> int | None:
@@ -160,12 +159,12 @@ async def _ask_cancel_all(visit: Visit) -> Question:
         on=_flags(said),
         back=link("/jobs", **said),
         dangerous=True,
+        jobs=tuple(job.id for job in found),
     )
 
 
-async def _cancel_all(visit: Visit) -> str:
-    ids = [job.id async for job in _matching(visit, _filters(visit))]
-    counts: Counter[str] = Counter()
+async def _cancel_all(visit: Visit, question: Question) -> str:
+    ids, counts = question.jobs, Counter[str]()
     for start in range(0, len(ids), admin.SLICE):
         answers: list[str] = await visit.ask(admin.cancel(visit.keys, ids[start : start + admin.SLICE]))
         counts.update(answers)
@@ -190,13 +189,14 @@ async def _ask_retry_all(visit: Visit) -> Question:
         on=_flags(said),
         back=link(f"/batches/{said['batch']}") if said.get("batch") else link("/failures"),
         bound_nano_usd=bound,
+        jobs=tuple(job.id for job in found),
     )
 
 
-async def _retry_all(visit: Visit) -> str:
+async def _retry_all(visit: Visit, question: Question) -> str:
     retrier, counts = Retrier(visit.keys), Counter[str]()
-    async for job in _matching(visit, _failed(visit)):
-        counts[(await visit.run(retrier.tried(job.id)))[0]] += 1
+    for job_id in question.jobs:
+        counts[(await visit.run(retrier.tried(job_id)))[0]] += 1
     done = counts.pop("ok", 0)
     refusals = "".join(f", {count:,} not: {why}" for why, count in counts.items())
     return f"{wording.jobs(done)} retried{refusals}"

@@ -62,7 +62,7 @@ async def _page(visit: Visit, view: BatchView, *, shows: bool) -> ASGIApp:
     now_ms = await visit.ask(reads.server_time(visit.keys))
     found, failed = await asyncio.gather(forecast(visit, view, now_ms), visit.ask(batch_failures(visit.keys, view.id)))
     lines = view.total or view.submitted
-    start = int(asked) if (asked := visit.asked("start", 9)).isdigit() else 0
+    start = int(asked) if (asked := visit.asked("start", 9)).isdecimal() else 0
     rows = await _results(visit, view, start, shows=shows)
     return await page(
         visit,

@@ -14,7 +14,7 @@ from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
 
 _ROWS, _LOOKS = 50, 4
-_CURSOR = re.compile(r"\d{1,15} [\w.-]{1,100}")
+_CURSOR = re.compile(r"[0-9]{1,15} [\w.-]{1,100}")
 
 
 async def batches(visit: Visit) -> ASGIApp:

@@ -105,7 +105,7 @@ def _asked(visit: Visit, now_ms: int) -> _Asked:
         known = ", ".join(_VIEWS) if visit.sees_fleet else "model"
         raise InvalidRequest(f"by is {by!r:.80}: expected one of {known}")
     until = _date("until", visit.asked("until", 10), today)
-    since = _date("since", visit.asked("since", 10), until - timedelta(days=_DAYS - 1))
+    since = _date("since", visit.asked("since", 10), date.fromordinal(max(1, until.toordinal() - _DAYS + 1)))
     if since > until:
         raise InvalidRequest(f"since is {since}: expected a day no later than until ({until})")
     if (until - since).days >= _MOST_DAYS:

@@ -26,7 +26,7 @@ from homa_shared.store.reads.failures import failures as failures_of
 
 #: Events on a page, and entries of the audit trail.
 _ROWS, _ENTRIES = 100, 300
-_ENTRY = re.compile(r"\d{1,15}-\d{1,15}")
+_ENTRY = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 #: Hours whose failures are shown.
 _HOURS = 24
 

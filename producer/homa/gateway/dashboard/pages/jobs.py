@@ -49,9 +49,11 @@ async def search(visit: Visit) -> ASGIApp:
     if words and words.keys() <= set(FILTERS):
         return _to(link("/jobs", **{name: value.strip('"') for name, value in words.items()}))
     if asked and not asked.isspace():
-        if await visit.ask(reads.state(visit.keys, asked)) is not None:
+        job = await visit.ask(reads.job(visit.keys, asked))
+        if job is not None and visit.principal.sees(job.job.tenant):
             return _to(link(f"/jobs/{_quoted(asked)}"))
-        if await visit.ask(reads.batch(visit.keys, asked)) is not None:
+        batch = await visit.ask(reads.batch(visit.keys, asked))
+        if batch is not None and visit.principal.sees(batch.tenant):
             return _to(link(f"/batches/{_quoted(asked)}"))
         keyed = await visit.ask(
             read((("GET", visit.keys.idempotency(visit.principal.tenant, asked)),), lambda r: text(r[0]))

@@ -1,4 +1,4 @@
---! use clock, record, backlog, accept
+--! use clock, record, backlog, accept, batch_flag
 -- Runs of flows. A node is one step for one item, and a job of the run's batch; its record names it in field nd, `step path`
 -- or, in the tree of a reduce, `step path~level.place`. An item's path is its number, behind that of the item that it is a
 -- part of: `3.0` is the first part of the fourth input. What ends a job tells its flow in the same script, which counts and
@@ -7,8 +7,8 @@
 -- The hash flow_nodes has, by field: `node` -> line of its job in the batch, or `x cause` where it has no answer; `+ node` ->
 -- how many of what it waits for have ended; `^ source scope` -> items that are there; `# source scope` -> how many there are,
 -- once no more come.
--- Gives: Flow, with load(run); node_ended(id, r, state); put_item(f, source, path, item, kept), ms; seal_items(f, source, scope, n);
--- items_in(f, source, scope). One table, since a script has few local variables left.
+-- Gives: Flow, with load(run); guarded(run, what, act, …); node_ended(id, r, state); put_item(f, source, path, item, kept), ms;
+-- seal_items(f, source, scope, n); items_in(f, source, scope). One table, since a script has few local variables left.
 
 local Flow = {
   -- What an envelope has beside the answer, about, in bytes: answers count without it where tokens are estimated.
@@ -249,10 +249,31 @@ function Flow.propagate(f, step, path, cause)
   end
 end
 
--- A cancelled run makes no further nodes.
+-- Ends a run whose nodes cannot be made, and says why: it would wait for them for ever.
+function Flow.halt(run, what, fault)
+  local why = what .. ': ' .. beginning(type(fault) == 'table' and fault.err or tostring(fault), 300)
+  local state = redis.call('HGET', K.batch(run), 'state')
+  if not state or state == 'complete' then return end
+  flag_cancelled(run, state, why)
+  if Flow.runs[run] then Flow.runs[run].cancelled = now end
+end
+
+-- Whether an act on a run came to its end. What is odd about one run holds up nothing else: not the end of the job that it
+-- belongs to, nor those that a script ends beside it.
+function Flow.guarded(run, what, act, ...)
+  local known, fault = pcall(act, ...)
+  if not known then Flow.halt(run, what, fault) end
+  return known
+end
+
 function Flow.node_ended(id, r, state)
+  if r.ba then Flow.guarded(r.ba, 'what follows ' .. r.nd, Flow.go_on, id, r, state) end
+end
+
+-- A cancelled run makes no further nodes.
+function Flow.go_on(id, r, state)
   local step, path, l, g = string.match(r.nd, '^(%S+) ([%d.]*)~?(%d*)%.?(%d*)$')
-  local f = step and r.ba and Flow.load(r.ba)
+  local f = step and Flow.load(r.ba)
   if not f or not f.steps[step] then return end
   Flow.count_of(f, step, state)
   local cause = nil
