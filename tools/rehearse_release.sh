@@ -27,7 +27,8 @@ say "$("$PY" -c "import json, sys; print(len(json.load(open(sys.argv[1]))['compo
 # The wheel as somebody installs it, at the versions that the tests ran with.
 wheel=$(ls "$out"/dist/*.whl)
 grep -oE '^[A-Za-z0-9._-]+(\[[^]]*\])?==[^ ]+( ; [^\\]+)?' requirements/dev.txt | sed 's/\[[^]]*\]//' >"$out/versions.txt"
-for extra in ${EXTRAS-"" workers gateway embedded documents blobs bedrock gemini mcp local}; do
+extras=$("$PY" -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'])")
+for extra in "" $extras; do
     clean=$out/clean-${extra:-client}
     "$PY" -m uv venv --quiet --python "$PY" "$clean"
     "$PY" -m uv pip install --quiet --python "$clean/bin/python" --constraint "$out/versions.txt" "$wheel${extra:+[$extra]}" 2>"$out/install.log" \

@@ -1,7 +1,7 @@
 """A small web application on Homa: documents are uploaded, read by a model, and shown as a table beside their source.
 
     pip install 'homa-queue[local,gateway]'
-    homa worker openai &
+    homa up &                               # store and workers
     uvicorn reading_desk:app                 # http://127.0.0.1:8000
 
 It holds nothing but the texts: progress and results are read from the batch, by whichever process is asked, so that a

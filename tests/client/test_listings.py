@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
+from homa.client.management.wording import error_text
 from homa.testing import FakeHoma, ServerError, fake
 from tests.patience import PATIENCE_S
 
@@ -62,3 +63,16 @@ def test_a_note_is_text(homa: Homa, note: Any) -> None:
     with pytest.raises(InvalidRequest, match="note"):
         homa.resolve(job, usd=1, note=note)
     homa.resolve(job, usd=1, note="as the bill says")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"kind": "budget", "message": "budget: month leaves no room"}, "budget: month leaves no room"),
+        ({"kind": "expired", "message": "its deadline passed"}, "expired: its deadline passed"),
+        ({"kind": "internal", "message": None}, "internal"),
+        ({"kind": "budget", "message": "budgets are strange"}, "budget: budgets are strange"),
+    ],
+)
+def test_an_error_says_its_kind_once(error: dict[str, str | None], said: str) -> None:
+    assert error_text(error) == said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -10,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from homa.client.management.alarms import alarms
+from homa.client.management.budgets import BudgetInfo
 from homa.client.management.status import FleetStatus, status
 from homa_shared.store.operation import Op
 from homa_shared.store.reads import RecentEnds
@@ -65,6 +68,35 @@ def test_an_open_breaker_is_an_alarm_that_says_when_it_is_tried(stand: Stand) ->
     (breaker,) = found.json["open_breakers"]
     assert (breaker["scope"], breaker["state"]) == (MODEL, "open")
     assert 0 < breaker["wait_ms"] <= 60_000
+
+
+def test_a_breaker_that_the_next_call_tries_is_an_alarm_only_while_a_job_waits_for_it(stand: Stand) -> None:
+    stand.beat()
+    stand.break_model()
+    seen, _ = look(stand)
+    (row,) = seen.open_breakers
+    limits = tuple(replace(one, wait_s=0.0) if one == row else one for one in seen.limits)
+    tried = replace(seen, limits=limits)
+    (found,) = [one for one in alarms(tried) if one.about.startswith("breaker")]
+    assert found.level == "notice"
+    assert "the next call tries it" in found.said
+    waited = tuple(replace(one, blocked_by=("breaker",)) for one in seen.queues)
+    (found,) = [one for one in alarms(replace(tried, queues=waited)) if one.about.startswith("breaker")]
+    assert found.level == "alarm"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("month@acme~2026-11", "raise budgets.month.cap_usd"),
+        ("key:0c84~2026-11", "homa keys create --budget"),
+        ("schedule:nightly~2026-11-30", "raise the budget of the schedule nightly"),
+    ],
+)
+def test_a_budget_near_its_end_says_where_it_is_raised(stand: Stand, name: str, remedy: str) -> None:
+    row = BudgetInfo(name, Decimal(10), Decimal(9), Decimal(0), Decimal(0), Decimal(1), over=False)
+    (found,) = [one for one in alarms(replace(look(stand)[0], budgets=(row,))) if one.about == f"budget {name}"]
+    assert remedy in found.what_to_do
 
 
 def test_failures_of_the_last_hour_are_counted_and_an_alarm_where_one_says_so(stand: Stand) -> None:

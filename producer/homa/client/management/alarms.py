@@ -81,10 +81,13 @@ def _by_queue(seen: FleetStatus) -> Iterable[tuple[str, list[QueueStatus]]]:
 
 
 def _breakers(seen: FleetStatus) -> Iterator[Alarm]:
+    held = any("breaker" in queue.blocked_by for queue in seen.queues)
     for row in seen.open_breakers:
         said = row.state + (f" after {number(row.used)} failures in a row" if row.used else "")
         wait = f"next call in {span(ms_of_span(row.wait_s))}" if row.wait_s else "the next call tries it"
-        yield Alarm("alarm", f"breaker {row.scope}", f"{said}, {wait}", "`homa events` says why")
+        # One that the next call tries, and no job waits for, holds nothing up: it may stand so for days.
+        level: AlarmLevel = "alarm" if row.wait_s or held else "notice"
+        yield Alarm(level, f"breaker {row.scope}", f"{said}, {wait}", "`homa events` says why")
 
 
 def _budgets(seen: FleetStatus) -> Iterator[Alarm]:
@@ -93,12 +96,18 @@ def _budgets(seen: FleetStatus) -> Iterator[Alarm]:
         share = used / row.cap_usd if row.cap_usd else Decimal(1)
         said = f"{dollars(row.free_usd)} of {dollars(row.cap_usd)} free, {share:.0%} spent"
         reserved = " (the rest is reserved)" if row.reserved_usd and not row.free_usd else ""
-        what = f"raise budgets.{_rule(row.name)}.cap_usd, then `homa apply`"
-        yield Alarm("alarm" if share >= Decimal("0.9") else "notice", f"budget {row.name}", said + reserved, what)
+        level: AlarmLevel = "alarm" if share >= Decimal("0.9") else "notice"
+        yield Alarm(level, f"budget {row.name}", said + reserved, _more_room(row.name))
 
 
-def _rule(instance: str) -> str:
-    return instance.partition("~")[0].partition("@")[0].partition("#")[0]
+def _more_room(instance: str) -> str:
+    rule = instance.partition("~")[0].partition("@")[0].partition("#")[0]
+    owner, _, name = rule.partition(":")
+    if owner == "key":
+        return "a key's budget stays as it is: `homa keys create --budget` makes another key"
+    if owner == "schedule":
+        return f"raise the budget of the schedule {name}"
+    return f"raise budgets.{rule}.cap_usd, then `homa apply`"
 
 
 def _limits(seen: FleetStatus) -> Iterator[Alarm]:

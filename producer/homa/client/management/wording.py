@@ -77,6 +77,9 @@ def answer_text(reply: Mapping[str, Any] | None) -> str:
 
 
 def error_text(error: Mapping[str, Any]) -> str:
-    """What went wrong, of an outcome as the store keeps it: `kind: message`."""
-    kind, message = error.get("kind", "error"), error.get("message")
-    return f"{kind}: {message}" if message else str(kind)
+    """What went wrong, of an outcome as the store keeps it: `kind: message`, where the message does not begin so."""
+    # What a script ends says its kind in its message, too.
+    kind, message = str(error.get("kind", "error")), str(error.get("message") or "")
+    if message.startswith(f"{kind}: "):
+        return message
+    return f"{kind}: {message}" if message else kind

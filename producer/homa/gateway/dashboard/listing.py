@@ -100,8 +100,4 @@ async def served_queues(visit: Visit) -> frozenset[str]:
 
 def _error(outcome: bytes | None) -> str:
     error = orjson.loads(outcome).get("error") if outcome else None
-    if not error:
-        return ""
-    # What a script ends says its kind in its message, too.
-    kind, message = str(error.get("kind", "")), str(error.get("message") or "")
-    return message if message.startswith(f"{kind}: ") else error_text(error)
+    return error_text(error) if error else ""
