@@ -57,12 +57,12 @@ class Sentinels(Sentinel):
     """
 
     def __init__(self, hosts: Sequence[Host], options: dict[str, Any]) -> None:
-        super().__init__([], sentinel_kwargs=options)
+        super().__init__([], sentinel_kwargs=options)  # type: ignore[no-untyped-call]
         self.sentinels = [_Client(host=host, port=port, **options) for host, port in hosts]
 
     def discover_master(self, service_name: str) -> Any:
         try:
-            return super().discover_master(service_name)
+            return super().discover_master(service_name)  # type: ignore[no-untyped-call]
         except MasterNotFoundError:
             raise MasterNotFoundError(_not_found(service_name, self.sentinels)) from None
 
@@ -71,7 +71,7 @@ class AsyncSentinels(AsyncSentinel):
     """The same for an event loop."""
 
     def __init__(self, hosts: Sequence[Host], options: dict[str, Any]) -> None:
-        super().__init__([], sentinel_kwargs=options)
+        super().__init__([], sentinel_kwargs=options)  # type: ignore[no-untyped-call]
         self.sentinels = [_AsyncClient(host=host, port=port, **options) for host, port in hosts]
 
     async def discover_master(self, service_name: str) -> Any:
