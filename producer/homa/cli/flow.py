@@ -9,6 +9,13 @@ import click
 import orjson
 
 from homa.cli.context import say, session
+from homa.cli.documents.batches import (
+    FlowFileDocument,
+    FlowRunDocument,
+    FlowRunsDocument,
+    FlowStepDocument,
+    ShownFlowRunDocument,
+)
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import age, dollars, json_option, number, print_json, print_table, usd_or_null
 
@@ -24,7 +31,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most runs to list.")
-@json_option
+@json_option(FlowRunsDocument)
 def list_(limit: int, as_json: bool) -> None:
     """List runs, newest first."""
     from homa.client.flows.listing import runs
@@ -34,7 +41,7 @@ def list_(limit: int, as_json: bool) -> None:
         found: list[RunInfo] = list(here.driver.iterate(runs(here.keys, limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"runs": [_row(run) for run in found]})
+        print_json(FlowRunsDocument(runs=[_row(run) for run in found]))
         return
     print_table(
         ("RUN", "FLOW", "STATE", "JOBS", "DONE", "FAILED", "COST", "AGE"),
@@ -59,7 +66,7 @@ def list_(limit: int, as_json: bool) -> None:
 @command.command()
 @click.argument("run", metavar="RUN|FILE")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it there.")
-@json_option
+@json_option(ShownFlowRunDocument, FlowFileDocument)
 def show(run: str, svg: Path | None, as_json: bool) -> None:
     """Show a run by step, or a flow's file, as a graph."""
     if Path(run).suffix == ".toml":
@@ -158,7 +165,7 @@ def _words(step: StepProgress) -> str:
     return said + lost_words + (f", {number(step.absent)} not done" if step.absent else "")
 
 
-def _row(run: RunInfo) -> dict[str, Any]:
+def _row(run: RunInfo) -> FlowRunDocument:
     batch = run.batch
     return {
         "run": batch.id,
@@ -173,8 +180,7 @@ def _row(run: RunInfo) -> dict[str, Any]:
     }
 
 
-def _document(run: str, name: str, progress: FlowProgress, definition: dict[str, Any]) -> dict[str, Any]:
-    counts = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
+def _document(run: str, name: str, progress: FlowProgress, definition: dict[str, Any]) -> ShownFlowRunDocument:
     return {
         "run": run,
         "flow": name,
@@ -185,6 +191,18 @@ def _document(run: str, name: str, progress: FlowProgress, definition: dict[str,
         "inputs": progress.inputs,
         "cost_usd": usd_or_null(progress.cost_usd),
         "unresolved_usd": usd_or_null(progress.unresolved_usd),
-        "steps": {each: {count: getattr(step, count) for count in counts} for each, step in progress.steps.items()},
+        "steps": {name: _step(step) for name, step in progress.steps.items()},
         "definition": definition,
+    }
+
+
+def _step(step: StepProgress) -> FlowStepDocument:
+    return {
+        "made": step.made,
+        "succeeded": step.succeeded,
+        "failed": step.failed,
+        "cancelled": step.cancelled,
+        "expired": step.expired,
+        "absent": step.absent,
+        "passed": step.passed,
     }

@@ -9,6 +9,7 @@ import click
 import orjson
 
 from homa.cli.context import say
+from homa.cli.documents.work import DryRunDocument
 from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
@@ -57,7 +58,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped) -> dict[str, Any]:
+def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
