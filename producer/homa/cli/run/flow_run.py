@@ -48,6 +48,11 @@ _NOT_YET = (
     "detach",
     "deadline_s",
     "fill",
+    "unit",
+    "chunk_tokens",
+    "overlap",
+    "long",
+    "window",
 )
 
 
