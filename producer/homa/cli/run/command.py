@@ -11,6 +11,7 @@ from homa.cli.documents.work import DetachedRunDocument, DryRunDocument, FlowRun
 from homa.cli.input_options import input_options
 from homa.cli.job_flags import JobFlags
 from homa.cli.output import json_option
+from homa.cli.unit_options import unit_options
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.RUN)
@@ -28,6 +29,7 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @input_options
+@unit_options
 @click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|-")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: by the file's ending; of a folder, md.")
 @click.option("--resume", is_flag=True, help="Do only what is new, changed, or failed before.")

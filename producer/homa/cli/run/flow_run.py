@@ -49,6 +49,11 @@ _NOT_YET = (
     "detach",
     "deadline_s",
     "fill",
+    "unit",
+    "chunk_tokens",
+    "overlap",
+    "long",
+    "window",
 )
 
 
