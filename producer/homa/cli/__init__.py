@@ -42,7 +42,7 @@ SUMMARIES: dict[str, str] = {
     "top": "Watch the fleet in a terminal.",
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
     "batches": "List, show, watch, pause, resume or cancel batches.",
-    "flow": "List, show, pause, resume or cancel runs of flows.",
+    "flow": "List, show, answer, pause, resume or cancel runs of flows.",
     "schedules": "Make, list, show, pause, resume, run, backfill, redeliver or delete schedules.",
     "templates": "Make, list, show or delete prompt templates.",
     "conversations": "List, show, export, import or delete conversations.",

@@ -67,6 +67,20 @@ class FlowStepDocument(TypedDict):
     passed: int
 
 
+class FlowQuestionDocument(TypedDict):
+    """A step that waits for an answer from outside."""
+
+    token: str
+    step: str
+    #: Number of its input, `3`, or of a part of that, `3.0`; empty for all inputs together.
+    item: str
+    text: str
+    #: JSON schema that the answer must fit; null: any text or JSON will do.
+    schema: dict[str, Any] | None
+    expires_ms: int
+    job: str
+
+
 class ShownFlowRunDocument(TypedDict):
     run: str
     flow: str
@@ -79,6 +93,7 @@ class ShownFlowRunDocument(TypedDict):
     cost_usd: str | None
     unresolved_usd: str | None
     steps: dict[str, FlowStepDocument]
+    questions: list[FlowQuestionDocument]
     definition: dict[str, Any]
 
 
