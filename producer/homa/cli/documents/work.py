@@ -36,6 +36,28 @@ class DetachedRunDocument(TypedDict):
     total: int
 
 
+class LongWayDocument(TypedDict):
+    """What documents above the window would cost in one way of dealing with them."""
+
+    documents: int
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    expected_usd: str | None
+    most_usd: str | None
+
+
+class LongDocument(TypedDict):
+    #: Documents above the window.
+    rows: int
+    #: Tokens of the window; null: nobody knows it.
+    window: int | None
+    largest: str | None
+    #: The one that is chosen.
+    way: str
+    ways: dict[str, LongWayDocument]
+
+
 class DryRunDocument(TypedDict):
     rows: int
     bad_rows: int
@@ -51,6 +73,8 @@ class DryRunDocument(TypedDict):
     #: null: no limit is configured.
     seconds_at_limits: float | None
     first_messages: Sequence[Mapping[str, Any]] | None
+    #: null: inputs are not held against a window.
+    long: LongDocument | None
 
 
 class FlowRunResultDocument(TypedDict):

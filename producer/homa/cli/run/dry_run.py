@@ -39,8 +39,7 @@ def dry_run(run: CheckedRun) -> None:
             fitting.on_long = long.add
         found = forecast(run.view, request.run_options, run.builder, rows)
     if request.as_json:
-        document = _document(found, request.run_inputs.skipped)
-        click.echo(orjson.dumps({**document, "long": None if long is None else long_document(long)}))
+        click.echo(orjson.dumps(_document(found, request.run_inputs.skipped, long)))
         return
     click.echo("\n".join([*_told(found, request), *([] if long is None else long_told(long))]))
 
@@ -66,7 +65,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
+def _document(found: Estimate, skipped: Skipped, long: LongCosts | None) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
@@ -81,6 +80,7 @@ def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
         "output_cap_by": ("homa" if found.own_caps else "caller") if found.greatest_cap else None,
         "seconds_at_limits": None if found.seconds_at_limits is None else round(found.seconds_at_limits, 1),
         "first_messages": found.first_messages,
+        "long": None if long is None else long_document(long),
     }
 
 
