@@ -43,7 +43,12 @@ class CheckedRun:
         targets = _checked_targets(request, view, head)
         tell(view, targets)
         builder = RequestBuilder(
-            request.prompt_template, request.model, view.fleet, request.max_tokens is not None, request.stored
+            request.prompt_template,
+            request.model,
+            view.fleet,
+            request.max_tokens is not None,
+            request.stored,
+            request.cite,
         )
         _learn(request, session, view)
         return cls(request, session, view, builder, head, targets)

@@ -41,7 +41,9 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     """What a resumed run would do; None where no results are there. Its batch in the store is not looked at."""
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
-    earlier = earlier_lines(request.output, request.form, columns=columns, schema=request.run_options.schema)
+    earlier = earlier_lines(
+        request.output, request.form, columns=columns, schema=request.run_options.schema, cite=request.cite
+    )
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None

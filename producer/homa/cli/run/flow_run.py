@@ -48,6 +48,7 @@ _NOT_YET = (
     "detach",
     "deadline_s",
     "fill",
+    "cite",
 )
 
 

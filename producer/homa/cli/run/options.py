@@ -15,7 +15,7 @@ from homa.cli.job_flags import job_options
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
-from homa.files.writers.earlier_line import FAILED, TRUNCATED
+from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
 from homa.files.writers.output_format import FLAT
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.plan import Resumption
@@ -57,10 +57,16 @@ class RunRequest:
         return RunOptions(
             prompt=self.prompt_template.source,
             model=self.model,
-            given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
+            given={**job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"), **self._uncached},
             budget=self.budget,
             prompt_cache=(self.prompt_template.parts[0] or None) if self.prompt_cache else False,
+            cite=self.cite,
         )
+
+    @property
+    def _uncached(self) -> dict[str, bool]:
+        """Answers with quotes that were not found would come out of the cache as they were."""
+        return {"cache": False} if self.cite and INVALID in self.retry else {}
 
     @cached_property
     def run_inputs(self) -> RunInputs:

@@ -22,6 +22,7 @@ def opened(request: RunRequest, head: Sequence[Row]) -> ResultsWriter:
         force=request.force,
         columns=columns,
         schema=request.run_options.schema,
+        cite=request.cite,
     )
 
 
