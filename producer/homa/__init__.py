@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import (
+    AnswerRefused,
     BudgetExceeded,
     ConfigError,
     ConversationForbidden,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from homa.client.flows.aio_handle import AsyncFlowRun
     from homa.client.flows.handle import FlowRun
     from homa.client.flows.outcomes import FlowProgress, FlowResult, StepProgress
+    from homa.client.flows.waits import Question
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.management.batches import BatchInfo
     from homa.client.management.budgets import BudgetInfo
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from homa_shared.model.event_handlers import on
 
 __all__ = [
+    "AnswerRefused",
     "AnsweredLine",
     "AsyncBatch",
     "AsyncConversation",
@@ -143,6 +146,7 @@ __all__ = [
     "OpenBatch",
     "Piece",
     "Progress",
+    "Question",
     "QueueInfo",
     "Reply",
     "ResultTimeout",
@@ -211,6 +215,7 @@ _LAZY = {
     "OpenBatch": "homa.client.handles",
     "Piece": "homa.client.streams",
     "Progress": "homa.client.batch_progress",
+    "Question": "homa.client.flows.waits",
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",

@@ -138,6 +138,22 @@ def test_a_quote_of_a_pdf_has_its_page_and_the_place_in_the_text_that_the_reader
         assert row.pages[1] <= each["start"] < len(row.text)
 
 
+@pytest.mark.parametrize("unit", ["page", "section", "chunk"])
+def test_a_quote_of_a_unit_has_its_place_in_all_of_the_document(run: Run, folder: Path, unit: str):
+    pages = [["Invoice 7"], ["And then", "The total is EUR 5."], ["it is due on 3 May"]]
+    (folder / "a.pdf").write_bytes(samples.pdf(pages))
+    prompt = PROMPT.replace("{{text}}", "{{file}} {{heading}} {{page}}: {{text}}")
+    run("a.pdf", "--schema", "schema.json", "--cite", "--unit", unit, "-o", "out.jsonl", prompt=prompt)
+    (row,) = open_inputs(["a.pdf"], options=ReadOptions(), places=Places())
+    assert isinstance(row, Row)
+    assert row.text is not None
+    found = [each for line in lines(folder / "out.jsonl") for each in line["homa"]["citations"] if each["verified"]]
+    assert {(each["field"], each["page"], row.text[each["start"] : each["end"]]) for each in found} == {
+        ("/total", 2, "The total is EUR 5."),
+        ("/due", 3, "it is due on 3 May"),
+    }
+
+
 def test_what_a_page_shows_as_an_image_is_unchecked_and_not_wrong(run: Run, folder: Path):
     (folder / "scan.pdf").write_bytes(samples.scan())
     summary = run("scan.pdf", "--schema", "schema.json", "--cite", "-o", "out.jsonl")

@@ -32,7 +32,8 @@ class CitedRows:
         Args:
             digest: of the row.
         """
-        self._kept.put(row.custom_id, Sources.of(row, self._builder.template, self._builder.names).packed(), digest)
+        sent = self._builder.as_sent(row)
+        self._kept.put(row.custom_id, Sources.of(sent, self._builder.template, self._builder.names).packed(), digest)
 
     def told(self, line: ResultLine) -> ResultLine:
         """A line with the answer that was asked for, and its citations beside it."""

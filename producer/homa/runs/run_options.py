@@ -8,6 +8,7 @@ from typing import Any
 
 from homa.files.citing.schema import INSTRUCTION, VERSION, CitedSchema
 from homa.files.identity import READERS_VERSION, OrderDigest
+from homa.files.units.unit import Units
 from homa_shared.model.money import usd
 from homa_shared.model.records import Lane
 
@@ -42,6 +43,8 @@ class RunOptions:
     prompt_cache: bool | str | None = None
     #: Answers are to carry the quotes that they rest on.
     cite: bool = False
+    #: What of a document is a row.
+    units: Units = field(default_factory=Units)
 
     @property
     def system(self) -> str | None:
@@ -99,7 +102,7 @@ class RunOptions:
                 "schema": self.schema,
                 "parameters": {name: value for name, value in parameters.items() if _is_said(value)},
                 "prompt": [self.prompt, self.given.get("template")],
-                "readers": READERS_VERSION,
+                "readers": [READERS_VERSION, *self.units.asked] if self.units.asked else READERS_VERSION,
             }
         )
 
@@ -112,4 +115,6 @@ class RunOptions:
         import orjson
 
         asked = {**self.options, "prompt": self.prompt, "budget": self.budget}
+        if self.units.asked:
+            asked["units"] = self.units.asked
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -118,4 +118,5 @@ def _citation(said: SaidQuote, found: tuple[str, FoundQuote] | None, sources: So
         return Citation(
             said.field, FoundQuote(said.quote), file=sources.file, line=sources.line, unchecked=sources.shown
         )
-    return Citation(said.field, found[1], found[0], sources.file, sources.line)
+    source, quote = found
+    return Citation(said.field, sources.in_document(source, quote), source, sources.file, sources.line)
