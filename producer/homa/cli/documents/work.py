@@ -24,6 +24,10 @@ class RunDocument(TypedDict):
     #: Answers that were cut at their output cap, and those among them without any text.
     cut: int
     cut_empty: int
+    #: Answers with quotes that their texts do not have, where `--cite` asks for them.
+    unverified: int
+    #: Quotes of the answers that this run got: `verified`, `unverified`, `unchecked`; `uncited`: answers without any.
+    quotes: dict[str, int]
     cost_usd: str
     unresolved_usd: str
     unpriced_jobs: int

@@ -54,6 +54,7 @@ class CheckedRun:
             request.max_tokens is not None,
             request.stored,
             _fitting(request, view),
+            request.cite,
         )
         _learn(request, session, view)
         return cls(request, session, view, builder, head, targets)

@@ -49,7 +49,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
     place = Destination(request.output, request.form, run.session.settings.home)
-    earlier = place.look(columns=columns, schema=request.run_options.schema)
+    earlier = place.look(columns=columns, schema=request.run_options.schema, cite=request.cite)
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None

@@ -18,7 +18,7 @@ from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
 from homa.files.remote.address import is_address
 from homa.files.units.unit import Units
-from homa.files.writers.earlier_line import FAILED, TRUNCATED
+from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
@@ -62,11 +62,17 @@ class RunRequest:
         return RunOptions(
             prompt=self.prompt_template.source,
             model=self.model,
-            given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
+            given={**job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"), **self._uncached},
             budget=self.budget,
             prompt_cache=(self.prompt_template.parts[0] or None) if self.prompt_cache else False,
+            cite=self.cite,
             units=self.units,
         )
+
+    @property
+    def _uncached(self) -> dict[str, bool]:
+        """Answers with quotes that were not found would come out of the cache as they were."""
+        return {"cache": False} if self.cite and INVALID in self.retry else {}
 
     @property
     def way(self) -> str:
