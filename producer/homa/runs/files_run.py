@@ -176,7 +176,8 @@ class FilesRun:
             return summary
         if not self._order.output:
             self._leave()
-        raise RunStopped(f"{state.stop.why}; go on with resume=True", summary)
+        how = "; go on with resume=True" if self._order.output else ""
+        raise RunStopped(f"{state.stop.why}{how}", summary)
 
     def _leave(self) -> None:
         """Nobody waits for the batch any more."""
