@@ -54,6 +54,7 @@ REMEDIES: dict[str, str] = {
     "ConversationFull": "Branch it from an earlier turn, or begin another.",
     "StaleTurn": "Read the conversation again (`error.turns`), and ask on from there.",
     "TurnPending": "Wait for the job that it names (`error.job_id`), or cancel it.",
+    "AnswerRefused": "Look at `error.why`, and at the run with `homa flow show RUN`.",
     "MissingExtra": "Run the `pip install` line that it prints.",
     "StoreUnavailable": "Look whether the store runs and `HOMA_REDIS_URL` leads to it; `homa doctor` says more. With `error.job_id` the "
     "job may have been accepted: submit again with the same `key`.",

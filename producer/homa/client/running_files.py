@@ -49,6 +49,12 @@ class FileRunOptions(JobOptions, total=False):
     limit: int | None
     sample: int | None
     sample_seed: int
+    #: An answer for each of these, and how long chunks are; what becomes of documents above the window, and that.
+    unit: Literal["document", "page", "section", "chunk"]
+    chunk_tokens: int
+    overlap: int
+    long: Literal["error", "truncate"]
+    window: int | None
     #: How files are read.
     encoding: str | None
     input_format: str | None

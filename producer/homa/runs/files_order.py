@@ -9,10 +9,12 @@ from typing import Any
 
 from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
 from homa.files.remote.address import is_address
+from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, Units
 from homa.files.writers.earlier_line import FAILED, RETRIES
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.long.ways import ERROR, WAYS
 from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
@@ -24,8 +26,10 @@ from homa_shared.model.errors import InvalidRequest
 #: Options of `submit` that have no place in a run.
 _NOT_HERE = frozenset({"key", "messages", "images", "files", "custom_id", "values", "stream", "name", "metadata"})
 _READING = frozenset(each.name for each in fields(ReadOptions)) - {"id_column", "deadline_s", "plugins"}
-_RUN = frozenset({"format", "resume", "changed", "prune", "retry", "force", "max_failures", "id_column", "limit",
-                  "sample", "sample_seed"})  # fmt: skip
+_RUN = frozenset(
+    "unit chunk_tokens overlap long window format resume changed prune retry force max_failures id_column limit sample "
+    "sample_seed".split()
+)
 
 
 @dataclass
@@ -71,6 +75,7 @@ class FilesOrder:
             asked.get("sample"),
             asked.get("sample_seed", 0),
             place or STDIN,
+            units=_units(asked),
         )
         found = cls(names, model, prompt, place, said, asked, read, made, _template=said.get("template"))
         found._check()
@@ -99,7 +104,7 @@ class FilesOrder:
                 raise InvalidRequest(f"{name} is {least!r:.80}: expected a number of 1 or more")
         if self.output is not None and is_address(self.output):
             checked_address(self.output, self.form)
-        _ = self.resumption, self.failures_allowed, self.prompt_template, self.budget
+        _ = self.resumption, self.failures_allowed, self.prompt_template, self.budget, self.way
         self.run_inputs.check()
 
     @property
@@ -129,7 +134,24 @@ class FilesOrder:
             given={name: value for name, value in self.given.items() if name not in apart},
             budget=self.budget,
             prompt_cache=(self.prompt_template.parts[0] or None) if cached is True else cached,
+            units=self.units,
         )
+
+    @property
+    def units(self) -> Units:
+        return self.run_inputs.units
+
+    @property
+    def way(self) -> str:
+        way = self.asked.get("long", ERROR)
+        if way not in WAYS:
+            raise InvalidRequest(f"long is {way!r:.80}: expected {', '.join(WAYS)}")
+        return str(way)
+
+    @property
+    def window(self) -> int | None:
+        window: int | None = self.asked.get("window")
+        return window
 
     @property
     def max_tokens(self) -> int | None:
@@ -175,6 +197,13 @@ class FilesOrder:
     def failures_allowed(self) -> MaxFailures | None:
         said = self.asked.get("max_failures")
         return None if said is None else MaxFailures.parse(str(said))
+
+
+def _units(asked: Mapping[str, Any]) -> Units:
+    kind = asked.get("unit", DOCUMENT)
+    if kind != CHUNK and (wrong := asked.keys() & {"chunk_tokens", "overlap"}):
+        raise InvalidRequest(f"{min(wrong)} without unit='chunk': expected both, or neither")
+    return Units(kind, asked.get("chunk_tokens", CHUNK_TOKENS), asked.get("overlap", 0))
 
 
 def _paths(inputs: object) -> tuple[str, ...]:

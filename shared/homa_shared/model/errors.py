@@ -61,6 +61,15 @@ class TurnPending(InvalidRequest):
         self.turn, self.job_id = turn, job_id
 
 
+class AnswerRefused(InvalidRequest):
+    """A step of a flow takes no answer: it has another one, its token has expired, or its run was cancelled."""
+
+    def __init__(self, message: str, *, why: str = "", job_id: str = "") -> None:
+        super().__init__(message)
+        #: answered, expired, cancelled, or the state in which it has ended otherwise; and the job that waited.
+        self.why, self.job_id = why, job_id
+
+
 class MissingExtra(HomaError):
     """An optional part is not installed; the message carries the install line."""
 
