@@ -24,6 +24,9 @@ class Stream(Protocol):
         ...
 
     def leave(self) -> None:
+        """Ends the run, and waits for that."""
+
+    def abandon(self) -> None:
         """Ends the run."""
 
 
@@ -51,6 +54,7 @@ class FileResults(Generic[T], Iterator[FileResult[T]]):
 
     def close(self) -> None:
         """Ends the run: what has not begun is cancelled, calls in flight are not waited for."""
+        self._held.clear()
         self._stream.leave()
 
     def __enter__(self) -> Self:
@@ -62,7 +66,7 @@ class FileResults(Generic[T], Iterator[FileResult[T]]):
         self.close()
 
     def __del__(self) -> None:
-        self._stream.leave()
+        self._stream.abandon()
 
 
 class AsyncFileResults(Generic[T], AsyncIterator[FileResult[T]]):
@@ -89,6 +93,7 @@ class AsyncFileResults(Generic[T], AsyncIterator[FileResult[T]]):
 
     async def aclose(self) -> None:
         """Ends the run: what has not begun is cancelled, calls in flight are not waited for."""
+        self._held.clear()
         await asyncio.to_thread(self._stream.leave)
 
     async def __aenter__(self) -> Self:
@@ -98,3 +103,6 @@ class AsyncFileResults(Generic[T], AsyncIterator[FileResult[T]]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def __del__(self) -> None:
+        self._stream.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Mapping
@@ -62,9 +63,16 @@ class FilesStream:
 
     def leave(self) -> None:
         """Nobody takes any more: what has not begun is cancelled. Waits until that is done."""
+        self.abandon()
+        self._thread.join()
+        self._ended, self._error = True, None
+        with contextlib.suppress(queue.Full):  # somebody waits for more
+            self._waiting.put_nowait(None)
+
+    def abandon(self) -> None:
+        """The same without waiting."""
         self._left.set()
         self._run.stop()
-        self._thread.join()
 
     def put(self, result: FileResult[Any]) -> None:
         while not self._left.is_set():
