@@ -44,6 +44,26 @@ class RunRequest:
             raise AttributeError(name) from None
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.options["inputs"])
+
+    @property
+    def model(self) -> str | None:
+        model: str | None = self.options["model"]
+        return model
+
+    @property
+    def template(self) -> str | None:
+        """Name of the stored template."""
+        name: str | None = self.options["template"]
+        return name
+
+    @property
+    def max_tokens(self) -> int | None:
+        cap: int | None = self.options["max_tokens"]
+        return cap
+
+    @property
     def stored(self) -> Template | None:
         """The stored template that --template names, once it is read."""
         found: Template | None = self.options.get("stored")
