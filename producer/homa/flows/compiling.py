@@ -191,6 +191,8 @@ def _said(step: Step) -> dict[str, Any]:
     for name in ("prompt", "system", "width", "parts", "code", "code_version"):
         if value := getattr(step, name):
             said[name] = value
+    if step.units is not None:
+        said["units"] = step.units.asked
     if step.kind == "reduce":
         said["on_failure"] = step.on_failure
     if step.rule is not None:

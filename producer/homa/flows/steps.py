@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from homa.files.units.unit import Units
+
 Kind = Literal["source", "map", "reduce", "code", "filter", "join"]
 #: Kinds of steps that have jobs of their own.
 ASKING: frozenset[Kind] = frozenset({"map", "reduce", "code"})
@@ -42,8 +44,9 @@ class Step:
     #: Of a code step: the function's name, and what tells one version of it from another.
     code: str = ""
     code_version: str = ""
-    #: Of a split: the field of an input that has its parts.
+    #: Of a split: the field of an input that has its parts, or what of its text is one.
     parts: str = ""
+    units: Units | None = None
 
     @property
     def bases(self) -> tuple[Step, ...]:

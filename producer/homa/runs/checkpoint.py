@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+
+
+class NotedRun(NamedTuple):
+    """A run of a flow that asks about documents in parts."""
+
+    id: str
+    #: Digest of what is asked.
+    order: str
+    #: Id and digest of each of its inputs.
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,8 @@ class Checkpoint:
     unresolved: int = 0
     #: Attempts of theirs whose price is not known.
     unpriced: int = 0
+    #: Runs of flows beside the batch, whose costs are theirs.
+    runs: Sequence[NotedRun] = ()
 
 
 class CheckpointFile:
@@ -47,8 +61,9 @@ class CheckpointFile:
         if self.path is None or not self.path.exists():
             return None
         try:
-            return Checkpoint(**orjson.loads(self.path.read_bytes()))
-        except (OSError, orjson.JSONDecodeError, TypeError) as error:
+            told = orjson.loads(self.path.read_bytes())
+            return Checkpoint(**{**told, "runs": [NotedRun(*run) for run in told.get("runs", ())]})
+        except (OSError, orjson.JSONDecodeError, TypeError, AttributeError) as error:
             raise InvalidRequest(
                 f"{self.path} is not a valid checkpoint of a run ({error}): "
                 "remove it to continue without the earlier batch"
@@ -61,7 +76,7 @@ class CheckpointFile:
         fresh = self.path.with_name(f".{self.path.name}.tmp")
         try:
             with fresh.open("wb") as file:
-                file.write(orjson.dumps(note))
+                file.write(orjson.dumps({**asdict(note), "runs": [tuple(run) for run in note.runs]}))
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self.path)

@@ -67,7 +67,8 @@ def _fitting(request: RunRequest, view: FleetView) -> Fitting | None:
     asked = {name: value for name, value in given.items() if name not in ("system", "template")}
     said = {**given, "system": request.stored.system} if request.stored is not None else given
     calls = Template(view, check_options(asked))
-    return Fitting(request.way, Room.of(view, calls, said, request.window), request.prompt_template, calls)
+    room = Room.of(view, calls, said, request.window)
+    return Fitting.of(request.way, room, request.prompt_template, calls, given, request.parts)
 
 
 def _checked_head(request: RunRequest) -> list[Row]:
