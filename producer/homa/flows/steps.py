@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from homa.files.units.unit import Units
+from homa_shared.calls.flow_rules import Wait
 
-Kind = Literal["source", "map", "reduce", "code", "filter", "join"]
+Kind = Literal["source", "map", "reduce", "code", "wait", "filter", "join"]
 #: Kinds of steps that have jobs of their own.
-ASKING: frozenset[Kind] = frozenset({"map", "reduce", "code"})
+ASKING: frozenset[Kind] = frozenset({"map", "reduce", "code", "wait"})
+#: Those of them that call no model.
+UNCALLED: frozenset[Kind] = frozenset({"code", "wait"})
 #: What a reduce's prompt may name.
 GATHERED = ("items", "missing")
 #: The name of what a run is given.
@@ -47,6 +50,8 @@ class Step:
     #: Of a split: the field of an input that has its parts, or what of its text is one.
     parts: str = ""
     units: Units | None = None
+    #: Of a step that is answered from outside: how long somebody may take, and what is answered if nobody does.
+    wait: Wait | None = None
 
     @property
     def bases(self) -> tuple[Step, ...]:

@@ -10,13 +10,14 @@ import click
 import orjson
 
 from homa.cli.context import say
+from homa.cli.documents.work import DryRunDocument, LongDocument
 from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.long_costs import long_document, long_told
 from homa.cli.run.options import RunRequest
 from homa.client.management.estimates import Estimate
 from homa.files import Skipped
-from homa.files.writers.registry import earlier_lines
+from homa.runs.destination import Destination
 from homa.runs.forecast import forecast
 from homa.runs.inputs import STDIN
 from homa.runs.long.costs import LongCosts
@@ -41,8 +42,8 @@ def dry_run(run: CheckedRun) -> None:
         if fitting is not None and long is not None and fitting.division is not None:
             found = replace(found, rows=found.rows + long.divided)
     if request.as_json:
-        document = _document(found, request.run_inputs.skipped)
-        click.echo(orjson.dumps({**document, "long": None if long is None else long_document(long)}))
+        document = _document(found, request.run_inputs.skipped, None if long is None else long_document(long))
+        click.echo(orjson.dumps(document))
         return
     click.echo("\n".join([*_told(found, request), *([] if long is None else long_told(long))]))
 
@@ -51,7 +52,8 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     """What a resumed run would do; None where no results are there. Its batch in the store is not looked at."""
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
-    earlier = earlier_lines(request.output, request.form, columns=columns, schema=request.run_options.schema)
+    place = Destination(request.output, request.form, run.session.settings.home)
+    earlier = place.look(columns=columns, schema=request.run_options.schema)
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None
@@ -67,7 +69,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped) -> dict[str, Any]:
+def _document(found: Estimate, skipped: Skipped, long: LongDocument | None) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
@@ -82,6 +84,7 @@ def _document(found: Estimate, skipped: Skipped) -> dict[str, Any]:
         "output_cap_by": ("homa" if found.own_caps else "caller") if found.greatest_cap else None,
         "seconds_at_limits": None if found.seconds_at_limits is None else round(found.seconds_at_limits, 1),
         "first_messages": found.first_messages,
+        "long": long,
     }
 
 
