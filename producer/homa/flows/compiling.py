@@ -189,15 +189,13 @@ def _node(step: Step, flow: Flow, made: _Made | None, *, reuse: bool) -> dict[st
 def _said(step: Step) -> dict[str, Any]:
     """What defines a step, as JSON."""
     said: dict[str, Any] = {"name": step.name, "kind": step.kind, "follows": [each.name for each in step.follows]}
-    if step.over is not None:
-        said["over"] = step.over.name
+    parts = {"over": step.over and step.over.name, "units": step.units and step.units.asked, "rule": step.rule}
+    said |= {name: value for name, value in parts.items() if value is not None}
     for name in ("prompt", "system", "width", "parts", "code", "code_version"):
         if value := getattr(step, name):
             said[name] = value
     if step.kind == "reduce":
         said["on_failure"] = step.on_failure
-    if step.rule is not None:
-        said["rule"] = step.rule
     if step.escalate:
         said["escalate"] = list(step.escalate)
     if step.wait is not None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Unpack
 
 from homa.flows.checks import follows_of
 from homa.flows.rules import check_parameters, checked_rule, checks_of, function_of
+from homa.flows.splitting import split_units
 from homa.flows.step_adding import MOST_STEPS, Steps
 from homa.flows.steps import Step
 from homa.flows.waiting import DAY_S, wait_of
@@ -30,19 +31,32 @@ class Flow(Steps):
         InvalidRequest: it is no name.
     """
 
-    def split(self, parts: str = "parts", *, name: str | None = None) -> Step:
+    def split(
+        self,
+        parts: str = "parts",
+        *,
+        name: str | None = None,
+        unit: Literal["section", "chunk"] | None = None,
+        tokens: int | None = None,
+        overlap: int | None = None,
+    ) -> Step:
         """Parts of each input, which later steps are done for one by one.
 
         Args:
             parts: the field of an input that has them: a list of texts, or of objects.
             name: of the step, for prompts and progress.
+            unit: cut the input's field `text` instead, at its headings or into chunks: parts have `text`, `unit` (their
+                number), `start`, `end` and `heading`.
+            tokens: most of a chunk, counted for the flow's first model; 4000 unless said.
+            overlap: most tokens of the chunk before that each begins with.
 
         Raises:
-            InvalidRequest: the name is wrong or taken.
+            InvalidRequest: the name is wrong or taken, or there are no such units.
         """
+        units = split_units(unit, tokens, overlap)
         if not parts or not isinstance(parts, str):
             raise InvalidRequest(f"parts is {parts!r:.80}: expected the name of an input's field that holds a list")
-        return self._add("source", name or parts, (self.inputs,), parts=parts, apart=True)
+        return self._add("source", name or parts, (self.inputs,), parts=parts, units=units, apart=True)
 
     def map(
         self,

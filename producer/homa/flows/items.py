@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
 
+from homa.files.units.measure import Measure
 from homa.flows.flow import Flow
+from homa.flows.splitting import cut
 from homa.flows.steps import Step
 from homa_shared.calls.prompt_templates import PLACEHOLDER
 from homa_shared.model.errors import InvalidRequest
@@ -22,7 +25,7 @@ MOST_BYTES = 8_000_000
 _OWN = frozenset({"answer", "items", "missing"})
 
 
-@dataclass(slots=True)
+@dataclass
 class Items:
     """Gathers what a run is given.
 
@@ -53,18 +56,36 @@ class Items:
         place = f"input {self.count}"
         fields = self._fields(place, given)
         splits = [step for step in self.flow.steps if step.kind == "source" and step.parts]
-        own = {name: value for name, value in fields.items() if name not in {step.parts for step in splits}}
-        for split in splits:
-            yield from self._parts(f"{place}: {split.parts}", split, fields.get(split.parts))
+        given_parts = [self._given(place, split, fields) for split in splits]
+        left_out = {step.parts for step in splits}
+        if any(split.units for split in splits) and not self._asked_whole:
+            left_out |= {"text", "pages"}
+        own = {name: value for name, value in fields.items() if name not in left_out}
+        for split, parts in zip(splits, given_parts, strict=True):
+            yield from self._parts(f"{place}: {split.parts}", split, parts)
         raw = _encoded(place, own)
         self._check(place, self.flow.inputs, own)
-        self._digest.update(orjson.dumps([fields[split.parts] for split in splits], option=orjson.OPT_SORT_KEYS))
+        self._digest.update(orjson.dumps(given_parts, option=orjson.OPT_SORT_KEYS))
         self._digest.update(raw)
         self._sections.append(Section(self.flow.inputs.name, "", self.count, [raw], digest=self.digest))
         self.count += 1
         self._note([raw])
         if self._is_full():
             yield self._taken()
+
+    @cached_property
+    def _measure(self) -> Measure:
+        """Counts tokens as the flow's first model does."""
+        return Measure(next((str(step.options["model"]) for step in self.flow.steps if step.options.get("model")), ""))
+
+    @property
+    def _asked_whole(self) -> bool:
+        """Whether a step is done for inputs themselves."""
+        return any(step.kind != "source" and self.flow.inputs in step.follows for step in self.flow.steps)
+
+    def _given(self, place: str, split: Step, fields: Mapping[str, Any]) -> object:
+        """The parts of an input that a split makes or finds."""
+        return fields.get(split.parts) if split.units is None else cut(place, fields, split.units, self._measure)
 
     def forget(self) -> None:
         """Drops what was gathered: the store has it."""

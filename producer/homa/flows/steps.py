@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from homa.files.units.unit import Units
 from homa_shared.calls.flow_rules import Wait
 
 Kind = Literal["source", "map", "reduce", "code", "wait", "filter", "join"]
@@ -46,8 +47,9 @@ class Step:
     #: Of a code step: the function's name, and what tells one version of it from another.
     code: str = ""
     code_version: str = ""
-    #: Of a split: the field of an input that has its parts.
+    #: Of a split: the field of an input that has its parts, or what of its text is one.
     parts: str = ""
+    units: Units | None = None
     #: Of a step that is answered from outside: how long somebody may take, and what is answered if nobody does.
     wait: Wait | None = None
 

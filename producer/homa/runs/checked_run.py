@@ -77,6 +77,11 @@ class RunOrder(Protocol):
         ...
 
     @property
+    def parts(self) -> Units | None:
+        """Of documents that are asked about in parts; None: as large as they may be."""
+        ...
+
+    @property
     def window(self) -> int | None:
         """Tokens of the model's context, where somebody has said so."""
         ...
@@ -134,7 +139,8 @@ def _fitting(request: RunOrder, view: FleetView) -> Fitting | None:
     asked = {name: value for name, value in given.items() if name not in ("system", "template")}
     said = {**given, "system": request.stored.system} if request.stored is not None else given
     calls = Template(view, check_options(asked))
-    return Fitting(request.way, Room.of(view, calls, said, request.window), request.prompt_template, calls)
+    room = Room.of(view, calls, said, request.window)
+    return Fitting.of(request.way, room, request.prompt_template, calls, given, request.parts)
 
 
 def _checked_head(request: RunOrder) -> list[Row]:

@@ -14,7 +14,7 @@ from homa.files.writers.earlier_line import FAILED, INVALID, RETRIES
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
-from homa.runs.long.ways import ERROR, WAYS
+from homa.runs.long.ways import ERROR, TRUNCATE
 from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
@@ -154,9 +154,14 @@ class FilesOrder:
     @property
     def way(self) -> str:
         way = self.asked.get("long", ERROR)
-        if way not in WAYS:
-            raise InvalidRequest(f"long is {way!r:.80}: expected {', '.join(WAYS)}")
+        if way not in (ERROR, TRUNCATE):
+            raise InvalidRequest(f"long is {way!r:.80}: expected {ERROR} or {TRUNCATE}; `homa run` has other ways, too")
         return str(way)
+
+    @property
+    def parts(self) -> None:
+        """Of documents that are asked about in parts, which is done by `homa run`."""
+        return None
 
     @property
     def window(self) -> int | None:

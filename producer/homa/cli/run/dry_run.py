@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -34,10 +35,12 @@ def dry_run(run: CheckedRun) -> None:
             say(told(plan, request.resumption))
             rows = plan.rows()
         fitting = run.builder.fitting
-        long = None if fitting is None else LongCosts(run.view, fitting)
+        long = None if fitting is None else LongCosts(run.view, fitting, request.parts)
         if fitting is not None and long is not None:
             fitting.on_long = long.add
         found = forecast(run.view, request.run_options, run.builder, rows)
+        if fitting is not None and long is not None and fitting.division is not None:
+            found = replace(found, rows=found.rows + long.divided)
     if request.as_json:
         click.echo(orjson.dumps(_document(found, request.run_inputs.skipped, long)))
         return
