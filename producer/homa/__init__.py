@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from homa.client.tables.aio_table import AsyncTable
     from homa.client.tables.answers import RowFailure
     from homa.client.tables.table import Table
+    from homa.files.citing.quotes import FoundQuote, find_quotes
     from homa.flows.flow import Flow
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
@@ -122,6 +123,7 @@ __all__ = [
     "FlowProgress",
     "FlowResult",
     "FlowRun",
+    "FoundQuote",
     "Hold",
     "Homa",
     "HomaError",
@@ -165,6 +167,7 @@ __all__ = [
     "Window",
     "WorkerInfo",
     "__version__",
+    "find_quotes",
     "on",
     "tool",
 ]
@@ -199,6 +202,7 @@ _LAZY = {
     "FlowProgress": "homa.client.flows.outcomes",
     "FlowResult": "homa.client.flows.outcomes",
     "FlowRun": "homa.client.flows.handle",
+    "FoundQuote": "homa.files.citing.quotes",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
@@ -224,6 +228,7 @@ _LAZY = {
     "Why": "homa.client.management.why",
     "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
+    "find_quotes": "homa.files.citing.quotes",
     "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }

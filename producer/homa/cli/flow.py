@@ -11,6 +11,14 @@ import click
 import orjson
 
 from homa.cli.context import say, session
+from homa.cli.documents.batches import (
+    FlowFileDocument,
+    FlowQuestionDocument,
+    FlowRunDocument,
+    FlowRunsDocument,
+    FlowStepDocument,
+    ShownFlowRunDocument,
+)
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import age, dollars, json_option, number, print_json, print_table, span, usd_or_null
 from homa.client.management.wording import shortened
@@ -32,7 +40,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most runs to list.")
-@json_option
+@json_option(FlowRunsDocument)
 def list_(limit: int, as_json: bool) -> None:
     """List runs, newest first."""
     from homa.client.flows.listing import runs
@@ -42,7 +50,7 @@ def list_(limit: int, as_json: bool) -> None:
         found: list[RunInfo] = list(here.driver.iterate(runs(here.keys, limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"runs": [_row(run) for run in found]})
+        print_json(FlowRunsDocument(runs=[_row(run) for run in found]))
         return
     print_table(
         ("RUN", "FLOW", "STATE", "JOBS", "DONE", "FAILED", "COST", "AGE"),
@@ -67,7 +75,7 @@ def list_(limit: int, as_json: bool) -> None:
 @command.command()
 @click.argument("run", metavar="RUN|FILE")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it there.")
-@json_option
+@json_option(ShownFlowRunDocument, FlowFileDocument)
 def show(run: str, svg: Path | None, as_json: bool) -> None:
     """Show a run by step, or a flow's file, as a graph."""
     if Path(run).suffix == ".toml":
@@ -213,7 +221,7 @@ def _words(step: StepProgress) -> str:
     return said + lost_words + (f", {number(step.absent)} not done" if step.absent else "")
 
 
-def _row(run: RunInfo) -> dict[str, Any]:
+def _row(run: RunInfo) -> FlowRunDocument:
     batch = run.batch
     return {
         "run": batch.id,
@@ -230,8 +238,7 @@ def _row(run: RunInfo) -> dict[str, Any]:
 
 def _document(
     run: str, name: str, progress: FlowProgress, definition: dict[str, Any], asked: list[Question]
-) -> dict[str, Any]:
-    counts = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
+) -> ShownFlowRunDocument:
     return {
         "run": run,
         "flow": name,
@@ -242,18 +249,31 @@ def _document(
         "inputs": progress.inputs,
         "cost_usd": usd_or_null(progress.cost_usd),
         "unresolved_usd": usd_or_null(progress.unresolved_usd),
-        "steps": {each: {count: getattr(step, count) for count in counts} for each, step in progress.steps.items()},
-        "questions": [
-            {
-                "token": each.token,
-                "step": each.step,
-                "item": each.item,
-                "text": each.text,
-                "schema": each.schema,
-                "expires_ms": round(each.expires_at.timestamp() * 1000),
-                "job": each.job_id,
-            }
-            for each in asked
-        ],
+        "steps": {name: _step(step) for name, step in progress.steps.items()},
+        "questions": list(map(_asked, asked)),
         "definition": definition,
+    }
+
+
+def _asked(question: Question) -> FlowQuestionDocument:
+    return {
+        "token": question.token,
+        "step": question.step,
+        "item": question.item,
+        "text": question.text,
+        "schema": dict(question.schema) if question.schema is not None else None,
+        "expires_ms": round(question.expires_at.timestamp() * 1000),
+        "job": question.job_id,
+    }
+
+
+def _step(step: StepProgress) -> FlowStepDocument:
+    return {
+        "made": step.made,
+        "succeeded": step.succeeded,
+        "failed": step.failed,
+        "cancelled": step.cancelled,
+        "expired": step.expired,
+        "absent": step.absent,
+        "passed": step.passed,
     }

@@ -24,6 +24,9 @@ from homa.files import (
     sampled,
 )
 from homa.files.readers.roots import Root, roots_of, shown
+from homa.files.units.cutting import in_units
+from homa.files.units.measure import Measure
+from homa.files.units.unit import Units
 from homa.files.writers.output_format import written_paths
 from homa.runs.checkpoint import CheckpointFile
 
@@ -41,6 +44,7 @@ class RunInputs:
         sample: most rows, drawn evenly; `seed` draws the same ones again.
         output: where the results go; never an input.
         within: directories that files lie in; None: anywhere.
+        units: what of a document is a row.
     """
 
     inputs: tuple[str, ...]
@@ -51,6 +55,9 @@ class RunInputs:
     seed: int = 0
     output: str = STDIN
     within: tuple[str, ...] | None = None
+    units: Units = field(default_factory=Units)
+    #: The model that tokens of units are counted for, by its provider's name of it; empty while nobody knows.
+    counted_as: str = ""
     #: What was passed over the last time that all rows were read.
     skipped: Skipped = field(default_factory=Skipped)
     _copies: dict[str, Path] = field(default_factory=dict)
@@ -90,6 +97,8 @@ class RunInputs:
         rows: Iterable[Row | BadRow] = open_inputs(
             self.inputs, options=self.options, id_column=self.id_column, skipped=self.skipped, places=self.places
         )
+        if not self.units.whole:
+            rows = in_units(rows, self.units, Measure(self.counted_as), self.skipped)
         if self.sample is not None or self.limit is not None:
             # A part of the rows is what is asked for: what is passed over is none of them.
             rows = (row for row in rows if not (isinstance(row, BadRow) and row.skipped))
@@ -118,7 +127,7 @@ class RunInputs:
     def count(self) -> int | None:
         """About how many rows there are; None where nobody knows before the end."""
         found: InputCount = count_inputs(self.inputs, options=self.options, places=self.places)
-        if found.open_ended:
+        if found.open_ended or not self.units.whole:
             return None
         return min([found.rows, *(most for most in (self.limit, self.sample) if most is not None)])
 

@@ -18,6 +18,7 @@ import orjson
 
 from homa.cli import worker_logs
 from homa.cli.context import say, submitting_session
+from homa.cli.documents.work import EmbeddedTextsDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
@@ -180,14 +181,16 @@ def _tell(sums: Sums, options: Mapping[str, Any]) -> None:
     failed = f", {sums.failed} failed" if sums.failed else ""
     say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped{failed}, {sums.tokens} tokens, {cost}")
     if options["as_json"]:
-        totals = {
+        told: EmbeddedTextsDocument = {
             "texts": sums.texts,
             "cached": sums.cached,
             "skipped": sums.bad,
             "failed": sums.failed,
             "input_tokens": sums.tokens,
+            "cost_usd": usd(sums.nano_usd),
+            "unpriced_jobs": sums.unpriced_jobs,
+            "output": options["output"],
         }
-        money = {"cost_usd": usd(sums.nano_usd), "unpriced_jobs": sums.unpriced_jobs}
-        click.echo(orjson.dumps(totals | money | {"output": options["output"]}))
+        click.echo(orjson.dumps(told))
     if sums.bad or sums.failed:
         raise Stopped(SOME_FAILED)

@@ -6,6 +6,7 @@ import click
 import orjson
 
 from homa.cli.context import say
+from homa.cli.documents.work import DetachedRunDocument
 from homa.cli.exit_status import Stopped, status_of_tally
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.output import leave_earlier, opened
@@ -45,7 +46,7 @@ def detach(run: CheckedRun) -> None:
 
         feeder.feed(write)
     if request.as_json:
-        click.echo(orjson.dumps({"batch": submission.id, "total": feeder.submitted}))
+        click.echo(orjson.dumps(DetachedRunDocument(batch=submission.id, total=feeder.submitted)))
     say(f"batch {submission.id}: {feeder.submitted} jobs queued, {tally.bad} inputs could not be sent")
     if tally.first_failure:
         say(f"the first is {in_short(tally.first_failure)}")

@@ -15,6 +15,7 @@ import click
 import orjson
 
 from homa.cli.context import say, submitting_session
+from homa.cli.documents.work import FlowRunResultDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
@@ -48,6 +49,11 @@ _NOT_YET = (
     "detach",
     "deadline_s",
     "fill",
+    "unit",
+    "chunk_tokens",
+    "overlap",
+    "long",
+    "window",
 )
 
 
@@ -188,7 +194,7 @@ def _tell(run: str, progress: FlowProgress, lines: list[str | BadRow], good: int
         f"{number(bad)} could not be sent; {dollars(progress.cost_usd)}"
     )
     if options["as_json"]:
-        document = {
+        document: FlowRunResultDocument = {
             "run": run,
             "total": len(lines),
             "succeeded": good,

@@ -201,7 +201,9 @@ class Intake:
         custom_id = found.custom_id or location(place, found.line)
         row = self._registrar.admit_as(custom_id, place, found.line, found.fields, found.text, found.request)
         if isinstance(row, Row) and (found.notes or found.images or found.pages):
-            return replace(row, notes=found.notes, images=found.images, pages=found.pages)
+            return replace(
+                row, notes=found.notes, images=found.images, pages=found.pages, image_pages=found.image_pages
+            )
         return row
 
     def _bad(self, path: str, fault: Fault) -> BadRow:
