@@ -61,6 +61,7 @@ REMEDIES: dict[str, str] = {
     "StoreFull": "Give the store memory, shorten `[retention]`, or purge results (`homa store size` reckons). Accepted jobs go on.",
     "BlobsUnavailable": "Look whether the bucket or directory of `HOMA_BLOBS` can be reached with this process's credentials.",
     "OutputUnwritable": "Make room on the disk, then run the same command with `--resume`.",
+    "PlaceUnavailable": "Look whether the bucket or server that it names can be reached, then run the same command with `--resume`.",
     "BudgetExceeded": "Raise the cap, lower `max_tokens`, or wait until the period turns. `homa budgets` shows what is spent.",
     "KeyRateExceeded": "Wait as long as it says, or give the gateway's key a higher rate.",
     "JobNotFound": "Look at the id and the namespace. Results are kept as long as `[retention] results` says.",

@@ -249,21 +249,9 @@ def _document(
         "inputs": progress.inputs,
         "cost_usd": usd_or_null(progress.cost_usd),
         "unresolved_usd": usd_or_null(progress.unresolved_usd),
-        "steps": {name: _step(step) for name, step in progress.steps.items()},
-        "questions": list(map(_asked, asked)),
+        "steps": {each: _step(step) for each, step in progress.steps.items()},
+        "questions": [_question(each) for each in asked],
         "definition": definition,
-    }
-
-
-def _asked(question: Question) -> FlowQuestionDocument:
-    return {
-        "token": question.token,
-        "step": question.step,
-        "item": question.item,
-        "text": question.text,
-        "schema": dict(question.schema) if question.schema is not None else None,
-        "expires_ms": round(question.expires_at.timestamp() * 1000),
-        "job": question.job_id,
     }
 
 
@@ -276,4 +264,16 @@ def _step(step: StepProgress) -> FlowStepDocument:
         "expired": step.expired,
         "absent": step.absent,
         "passed": step.passed,
+    }
+
+
+def _question(asked: Question) -> FlowQuestionDocument:
+    return {
+        "token": asked.token,
+        "step": asked.step,
+        "item": asked.item,
+        "text": asked.text,
+        "schema": None if asked.schema is None else dict(asked.schema),
+        "expires_ms": round(asked.expires_at.timestamp() * 1000),
+        "job": asked.job_id,
     }

@@ -24,11 +24,15 @@ from homa.files import (
     sampled,
 )
 from homa.files.readers.roots import Root, roots_of, shown
+from homa.files.remote.address import address_of, is_address
+from homa.files.remote.objects import Unfetchable
+from homa.files.remote.web import WebFile
 from homa.files.units.cutting import in_units
 from homa.files.units.measure import Measure
 from homa.files.units.unit import Units
-from homa.files.writers.output_format import written_paths
+from homa.files.writers.output_format import written_addresses, written_paths
 from homa.runs.checkpoint import CheckpointFile
+from homa_shared.model.errors import InvalidRequest
 
 STDIN = "-"
 
@@ -61,28 +65,52 @@ class RunInputs:
     #: What was passed over the last time that all rows were read.
     skipped: Skipped = field(default_factory=Skipped)
     _copies: dict[str, Path] = field(default_factory=dict)
+    #: Of copies of what web servers sent: names that tell their kinds.
+    _names: dict[str, str] = field(default_factory=dict)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def places(self) -> Places:
         if self.output == STDIN:
-            return Places(self._copies, within=self.within)
+            return Places(self._copies, within=self.within, names=self._names)
+        if is_address(self.output):
+            return Places(self._copies, within=self.within, names=self._names, addresses=written_addresses(self.output))
         notes = [path for path in (CheckpointFile(self.output).path,) if path is not None]
-        return Places(self._copies, (*written_paths(self.output), *notes), self.within)
+        return Places(self._copies, (*written_paths(self.output), *notes), self.within, self._names)
 
     def check(self) -> None:
         """Raises InvalidRequest for inputs that lead nowhere, or to the output."""
         check_inputs(self.inputs, options=self.options, places=self.places)
 
     def keep_pipes(self) -> None:
-        """Copies what can be read only once to temporary files: standard input, named pipes, `<(…)`."""
+        """Copies what can be read only once, or is to be the same each time it is read, to temporary files.
+
+        That is standard input, named pipes, `<(…)`, and what web servers send.
+        """
         for given in self.inputs:
-            if given not in self._copies and _is_pipe(given):
-                if self._folder is None:
-                    self._folder = tempfile.TemporaryDirectory(prefix="homa-")
-                copy = Path(self._folder.name, str(len(self._copies)))
+            if given in self._copies:
+                continue
+            if is_address(given):
+                self._fetch(given)
+            elif _is_pipe(given):
+                copy = self._new_copy()
                 _copy(given, copy)
                 self._copies[given] = copy
+
+    def _fetch(self, given: str) -> None:
+        address = address_of(given)
+        if address.is_web:
+            copy = self._new_copy()
+            try:
+                self._names[given] = WebFile(given, address, self.within).copy(copy)
+            except Unfetchable as error:
+                raise InvalidRequest(f"INPUT {address} {error}") from None
+            self._copies[given] = copy
+
+    def _new_copy(self) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="homa-")
+        return Path(self._folder.name, str(len(self._copies)))
 
     def close(self) -> None:
         """Forgets the copies."""
@@ -117,7 +145,7 @@ class RunInputs:
         """The ids that a row may have had in a release that named rows by their inputs as they were spelled."""
         for root in self._roots.values():
             rest = custom_id.removeprefix(root.label) if custom_id.startswith(root.label) else None
-            if rest is not None and (not root.label or rest[:1] in ("", "/", ":")):
+            if rest is not None and not is_address(root.spelled) and (not root.label or rest[:1] in ("", "/", ":")):
                 yield shown(root.spelled) + (f"/{rest}" if not root.label else rest)
 
     @cached_property

@@ -98,6 +98,10 @@ class OutputUnwritable(HomaError):
     """The results file takes no more; what it has is kept, and `--resume` goes on from there."""
 
 
+class PlaceUnavailable(HomaError):
+    """An object store or a web server that has inputs, or is to have results, cannot be reached now."""
+
+
 class BudgetExceeded(HomaError):
     """A budget's cap leaves no room for this job."""
 

@@ -68,13 +68,14 @@ class FlowStepDocument(TypedDict):
 
 
 class FlowQuestionDocument(TypedDict):
-    #: By which it is answered.
+    """A step that waits for an answer from outside."""
+
     token: str
     step: str
-    #: Number of its input, `3`, or of a part, `3.0`; empty: of all inputs together.
+    #: Number of its input, `3`, or of a part of that, `3.0`; empty for all inputs together.
     item: str
     text: str
-    #: That the answer must fit; null: any text or JSON will do.
+    #: JSON schema that the answer must fit; null: any text or JSON will do.
     schema: dict[str, Any] | None
     expires_ms: int
     job: str
@@ -92,7 +93,6 @@ class ShownFlowRunDocument(TypedDict):
     cost_usd: str | None
     unresolved_usd: str | None
     steps: dict[str, FlowStepDocument]
-    #: Steps that wait for an answer from outside, the first to expire first.
     questions: list[FlowQuestionDocument]
     definition: dict[str, Any]
 

@@ -26,6 +26,7 @@ from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.session import Session
 from homa.client.worker_demand import workers_for
 from homa.files import BadRow, Places, Row, open_inputs
+from homa.files.remote.address import is_address
 from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
@@ -77,6 +78,8 @@ def embed_inputs(**options: Any) -> None:
     if options["as_json"] and options["output"] == "-":
         raise InvalidRequest("--json prints sums to stdout: give the vectors a file of their own with --output FILE")
     asked = job_options(Command.EMBED, options)
+    if is_address(options["output"]):
+        raise InvalidRequest(f"--output {options['output']}: vectors are written to files of this machine, or -")
     places = Places(outputs=() if options["output"] == "-" else (Path(options["output"]),))
     rows = open_inputs(
         options["inputs"],

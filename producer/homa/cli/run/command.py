@@ -30,7 +30,7 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @input_options
 @unit_options
-@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|-")
+@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|s3://…|-")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: by the file's ending; of a folder, md.")
 @click.option("--resume", is_flag=True, help="Do only what is new, changed, or failed before.")
 @click.option("--changed", is_flag=True, help="With --resume: another prompt or model; do these rows anew.")
@@ -63,9 +63,9 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 def command(debug: bool, **options: Any) -> None:
     """Run a batch: from files to a results file, with live progress.
 
-    INPUT: files, directories, globs, - for standard input. Documents (PDF, DOCX, PPTX, ODT, RTF, EPUB, HTML, mail,
-    text, images), rows (JSON Lines, JSON arrays, CSV, XLSX, ODS, Parquet, Arrow, SQLite, OpenAI batch files), and
-    archives of them.
+    INPUT: files, directories, globs, addresses (https://, s3://, gs://, az://), - for standard input. Documents (PDF,
+    DOCX, PPTX, ODT, RTF, EPUB, HTML, mail, text, images), rows (JSON Lines, JSON arrays, CSV, XLSX, ODS, Parquet,
+    Arrow, SQLite, OpenAI batch files), and archives of them.
 
     Exit status: 0 all done, 1 some jobs failed, 2 wrong usage or settings, 3 could not go on (resumable), 130 and 143
     interrupted.

@@ -30,12 +30,12 @@ def detach(run: CheckedRun) -> None:
             "or queue the jobs all the same with --workers none"
         )
     interruption, tally = Interruption(), RunTally()
-    with interruption.listening(), opened(request, run.head) as writer:
+    with interruption.listening(), opened(request, run.head, here) as writer:
         leave_earlier(request, here)
         order = str(request.run_options.order)
         options = request.run_options.batch_options(request.batch_name, 0)
         submission = BatchSubmission(here.submitter, options, facts={ORDER: order})
-        CheckpointFile(request.output).write(Checkpoint(submission.id, request.run_options.digest))
+        CheckpointFile.of(request.output).write(Checkpoint(submission.id, request.run_options.digest))
         here.driver.run(submission.open())
         feeder = Feeder(here.driver, submission, request.run_inputs.rows(), run.builder, order=order, window=None)
         interruption.on_signal = feeder.stop

@@ -16,7 +16,7 @@ from homa.cli.run.long_costs import long_document, long_told
 from homa.cli.run.options import RunRequest
 from homa.client.management.estimates import Estimate
 from homa.files import Skipped
-from homa.files.writers.registry import earlier_lines
+from homa.runs.destination import Destination
 from homa.runs.forecast import forecast
 from homa.runs.inputs import STDIN
 from homa.runs.long.costs import LongCosts
@@ -49,7 +49,8 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     """What a resumed run would do; None where no results are there. Its batch in the store is not looked at."""
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
-    earlier = earlier_lines(request.output, request.form, columns=columns, schema=request.run_options.schema)
+    place = Destination(request.output, request.form, run.session.settings.home)
+    earlier = place.look(columns=columns, schema=request.run_options.schema)
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None

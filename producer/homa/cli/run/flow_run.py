@@ -25,6 +25,7 @@ from homa.client.result_documents import answered, unanswered
 from homa.client.results import Reply
 from homa.client.sync import Homa
 from homa.files import BadRow, Row, result_line
+from homa.files.remote.address import is_address
 from homa.files.result_line import bad_row_line, line_bytes
 from homa.flows.compiling import definition_of
 from homa.flows.documents import item_of
@@ -82,6 +83,8 @@ def _check(options: Mapping[str, Any]) -> None:
             if options.get(name):
                 raise InvalidRequest(f"--flow with --{name.replace('_', '-').rstrip('s')}: {why}; leave it out")
     output = options["output"]
+    if is_address(output):
+        raise InvalidRequest(f"--flow with --output {output}: results of flows are files of this machine")
     if output != STDIN and Path(output).suffix not in (".jsonl", ".ndjson"):
         raise InvalidRequest(f"--output is {output!r}: expected a file of JSON Lines (.jsonl), or -")
 

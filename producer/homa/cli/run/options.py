@@ -16,9 +16,11 @@ from homa.cli.unit_options import units_of
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
+from homa.files.remote.address import is_address
 from homa.files.units.unit import Units
 from homa.files.writers.earlier_line import FAILED, TRUNCATED
 from homa.files.writers.output_format import FLAT
+from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.long.ways import ERROR
 from homa.runs.plan import Resumption
@@ -133,7 +135,8 @@ class RunRequest:
     @property
     def batch_name(self) -> str:
         """Host and file of the results."""
-        output = self.output if self.output == STDIN else str(Path(self.output).resolve())
+        given = self.output == STDIN or is_address(self.output)
+        output = self.output if given else str(Path(self.output).resolve())
         return f"{socket.gethostname()}:{output}"
 
     @property
@@ -165,6 +168,8 @@ class RunRequest:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
+        if is_address(self.output):
+            checked_address(self.output, self.form)
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
 

@@ -32,10 +32,6 @@ class JsonlResults(ResultsWriter):
     def lines_file(self) -> OutputFile:
         return self._output
 
-    def sync(self) -> None:
-        """Have every line on the disk."""
-        self._output.sync()
-
     def _close(self, *, finished: bool) -> None:
         self._output.close()
 
