@@ -51,7 +51,7 @@ class RequestBuilder:
 
     def as_sent(self, row: Row) -> Row:
         """A row as the window of the model admits it. Raises InvalidRequest where it does not."""
-        return self._fitted(row)[0]
+        return self._fitted(row, self.template.render(row))
 
     def request(self, row: Row) -> Mapping[str, Any] | BadRow:
         """The request of a row, under its custom_id; or the row as a bad one, with the reason."""

@@ -88,8 +88,8 @@ def open_flow(
 def put_items(keys: Keys, run: str, sections: Sequence[Section]) -> Op[str]:
     """Puts items into a run. Sending them again changes nothing.
 
-    Returns ok, gap (items before these are missing), differs (others are in their place), the state of a run that takes
-    no more, or '' for no such run.
+    Returns ok, gap (items before these are missing), differs (others are in their place), ended (the step that makes
+    them runs no more), the state of a run that takes no more, or '' for no such run.
     """
     heads = orjson.dumps([section.head() for section in sections])
     items = [item for section in sections for item in section.items]
