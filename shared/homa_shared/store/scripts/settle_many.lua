@@ -186,7 +186,7 @@ if #requests > 0 then redis.call('DEL', unpack(requests)) end
 Flow.gathers = true
 for _, job in ipairs(jobs) do if job.r.nd then Flow.node_ended(job.id, job.r, 'succeeded') end end
 Flow.write_all()
-for _, job in ipairs(jobs) do if job.r.nd then after_success(job.id, job.r, job.report.partial) end end
+after_successes(jobs)
 for batch, ids in pairs(batches) do
   redis.call('RPUSH', K.batch_done(batch), unpack(ids))
   complete_batch(batch)
