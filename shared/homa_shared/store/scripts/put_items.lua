@@ -74,6 +74,7 @@ local function put(s)
   if s.seal and not Flow.items_in(f, s.source, s.scope) then
     Flow.seal_items(f, s.source, s.scope, s.from + s.n)
     if s.scope == '' then
+      Flow.write(f)
       f.sealed = true
       redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))
       complete_batch(run)

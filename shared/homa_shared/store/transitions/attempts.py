@@ -64,6 +64,9 @@ class Claim:
     version: int
     #: fail, or reroute: to the next target after a refusal by the provider's content policy.
     on_content_policy: str = "fail"
+    #: Items and replies that the prompt of a flow's step is made of, in their order, None for one that is not kept any
+    #: more; empty: they did not come along.
+    parents: Sequence[bytes | None] = ()
 
     @property
     def name(self) -> str:
@@ -305,15 +308,15 @@ def _parse_take(reply: Any) -> Taken:
     )
 
 
-def _claim(entry: list[bytes]) -> Claim:
-    """A job as take hands it out: its request, and what TAKEN fields say of it."""
-    request, packed = entry
+def _claim(entry: Sequence[bytes]) -> Claim:
+    """A job as take hands it out: its request, what TAKEN fields say of it, and what its prompt is made of."""
+    request, packed, *parents = entry
     job_id, target, *values = orjson.loads(packed)
     told: dict[str, Any] = {
         name: absent if value == "" else int(value) if is_number else value
         for (name, is_number, absent), value in zip(_taken(), values, strict=True)
     }
-    return Claim(id=job_id, request=request, target=target, **told)
+    return Claim(id=job_id, request=request, target=target, parents=parents, **told)
 
 
 @cache
