@@ -53,7 +53,8 @@ async def _page(visit: Visit, view: JobView, *, shows: bool = False) -> ASGIApp:
     now_ms = await visit.ask(reads.server_time(visit.keys))
     reply = orjson.loads(view.reply) if view.reply else None
     held = await _held(visit, view, reply, now_ms)
-    fall = waterfall(view, marks, now_ms, " ".join(filter(None, (held.words, held.name))))
+    waits_for = ": ".join(filter(None, (" ".join(filter(None, (held.words, held.name))), held.detail)))
+    fall = waterfall(view, marks, now_ms, waits_for)
     return await page(
         visit,
         "job.html",
