@@ -8,6 +8,7 @@ import click
 
 from homa.cli.batches.format import batch_document, batch_facts
 from homa.cli.batches.results import write_results
+from homa.cli.batches.standing_in import stand_in
 from homa.cli.batches.watch import watch
 from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
@@ -15,8 +16,9 @@ from homa.cli.output import age, dollars, json_option, number, print_facts, prin
 from homa.client.management import batches
 from homa.client.management.batches import BatchFilter, BatchInfo
 from homa.client.session import Session
-from homa_shared.store import reads
+from homa_shared.store import gateway_batches, reads
 from homa_shared.store.audit_trail import audited
+from homa_shared.store.gateway_work import what_holds_batch
 from homa_shared.store.transitions import admin
 
 
@@ -26,6 +28,7 @@ def command() -> None:
 
 
 command.add_command(watch)
+command.add_command(stand_in)
 
 
 @command.command("list")
@@ -66,11 +69,17 @@ def list_(limit: int, as_json: bool) -> None:
 def show(batch: str, as_json: bool) -> None:
     """Show a batch: counts, cost, state."""
     with session() as here:
-        view = _batch(here, batch)
+        file = here.store.run(gateway_batches.find_batch(here.keys, batch))
+        held = here.store.run(what_holds_batch(here.keys, batch))
+        # Before its file has been checked it has no jobs.
+        known = here.store.run(reads.batch(here.keys, batch)) is not None
+        view = _batch(here, batch) if known or file is None else None
     if as_json:
-        print_json(batch_document(view))
+        told = {"batch": batch, "state": file.status} if view is None and file else {}
+        print_json((told if view is None else batch_document(view)) | {"waits_for": held or None})
         return
-    print_facts(batch_facts(view))
+    facts = [("batch", batch), ("state", str(file.status))] if view is None and file else []
+    print_facts([*(facts if view is None else batch_facts(view)), ("waits for", held)])
 
 
 @command.command()
