@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import (
+    AnswerRefused,
     BudgetExceeded,
     ConfigError,
     ConversationForbidden,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from homa.client.flows.aio_handle import AsyncFlowRun
     from homa.client.flows.handle import FlowRun
     from homa.client.flows.outcomes import FlowProgress, FlowResult, StepProgress
+    from homa.client.flows.waits import Question
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.management.batches import BatchInfo
     from homa.client.management.budgets import BudgetInfo
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from homa.client.tables.aio_table import AsyncTable
     from homa.client.tables.answers import RowFailure
     from homa.client.tables.table import Table
+    from homa.files.citing.quotes import FoundQuote, find_quotes
     from homa.flows.flow import Flow
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
     from homa_shared.model.event_handlers import on
 
 __all__ = [
+    "AnswerRefused",
     "AnsweredLine",
     "AsyncBatch",
     "AsyncConversation",
@@ -119,6 +123,7 @@ __all__ = [
     "FlowProgress",
     "FlowResult",
     "FlowRun",
+    "FoundQuote",
     "Hold",
     "Homa",
     "HomaError",
@@ -141,6 +146,7 @@ __all__ = [
     "OpenBatch",
     "Piece",
     "Progress",
+    "Question",
     "QueueInfo",
     "Reply",
     "ResultTimeout",
@@ -161,6 +167,7 @@ __all__ = [
     "Window",
     "WorkerInfo",
     "__version__",
+    "find_quotes",
     "on",
     "tool",
 ]
@@ -195,6 +202,7 @@ _LAZY = {
     "FlowProgress": "homa.client.flows.outcomes",
     "FlowResult": "homa.client.flows.outcomes",
     "FlowRun": "homa.client.flows.handle",
+    "FoundQuote": "homa.files.citing.quotes",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
@@ -207,6 +215,7 @@ _LAZY = {
     "OpenBatch": "homa.client.handles",
     "Piece": "homa.client.streams",
     "Progress": "homa.client.batch_progress",
+    "Question": "homa.client.flows.waits",
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
@@ -219,6 +228,7 @@ _LAZY = {
     "Why": "homa.client.management.why",
     "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
+    "find_quotes": "homa.files.citing.quotes",
     "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }

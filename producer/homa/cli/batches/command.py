@@ -6,11 +6,12 @@ from typing import BinaryIO
 
 import click
 
-from homa.cli.batches.format import batch_document, batch_facts
+from homa.cli.batches.format import batch_document, batch_facts, batch_of_file
 from homa.cli.batches.results import write_results
 from homa.cli.batches.standing_in import stand_in
 from homa.cli.batches.watch import watch
 from homa.cli.context import say, session
+from homa.cli.documents.batches import BatchDocument, BatchesDocument, ShownBatchDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
 from homa.client.management import batches
@@ -33,14 +34,14 @@ command.add_command(stand_in)
 
 @command.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most batches to list.")
-@json_option
+@json_option(BatchesDocument)
 def list_(limit: int, as_json: bool) -> None:
     """List batches, newest first."""
     with session() as here:
         found: list[BatchInfo] = list(here.driver.iterate(batches.listing(here.keys, BatchFilter(), limit=limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"batches": [batch_document(view) for view in found]})
+        print_json(BatchesDocument(batches=[batch_document(view) for view in found]))
         return
     print_table(
         ("BATCH", "STATE", "LINES", "DONE", "FAILED", "COST", "AGE", "NAME"),
@@ -65,21 +66,16 @@ def list_(limit: int, as_json: bool) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option
+@json_option(ShownBatchDocument)
 def show(batch: str, as_json: bool) -> None:
     """Show a batch: counts, cost, state."""
     with session() as here:
-        file = here.store.run(gateway_batches.find_batch(here.keys, batch))
         held = here.store.run(what_holds_batch(here.keys, batch))
-        # Before its file has been checked it has no jobs.
-        known = here.store.run(reads.batch(here.keys, batch)) is not None
-        view = _batch(here, batch) if known or file is None else None
+        view = _batch_or_file(here, batch)
     if as_json:
-        told = {"batch": batch, "state": file.status} if view is None and file else {}
-        print_json((told if view is None else batch_document(view)) | {"waits_for": held or None})
+        print_json(ShownBatchDocument(**batch_document(view), waits_for=held or None))
         return
-    facts = [("batch", batch), ("state", str(file.status))] if view is None and file else []
-    print_facts([*(facts if view is None else batch_facts(view)), ("waits for", held)])
+    print_facts([*batch_facts(view), ("waits for", held)])
 
 
 @command.command()
@@ -100,7 +96,7 @@ def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option
+@json_option(BatchDocument)
 def cancel(batch: str, as_json: bool) -> None:
     """Cancel a batch.
 
@@ -117,7 +113,7 @@ def cancel(batch: str, as_json: bool) -> None:
 @command.command()
 @click.argument("batch")
 @click.option("--why", default="by hand", show_default=True, help="Kept in the batch's record.")
-@json_option
+@json_option(BatchDocument)
 def pause(batch: str, why: str, as_json: bool) -> None:
     """Pause a batch; calls in flight finish."""
     with session() as here:
@@ -130,13 +126,22 @@ def pause(batch: str, why: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option
+@json_option(BatchDocument)
 def resume(batch: str, as_json: bool) -> None:
     """Let a paused batch go on."""
     with session() as here:
         _batch(here, batch)
         here.store.run(audited(admin.resume_batch(here.keys, batch), "batch.resumed", batch))
         _tell(here, batch, as_json)
+
+
+def _batch_or_file(here: Session, batch: str) -> BatchInfo:
+    """A batch; before its file has been checked it has no jobs, and is told as that."""
+    if here.store.run(reads.batch(here.keys, batch)) is None:
+        file = here.store.run(gateway_batches.find_batch(here.keys, batch))
+        if file is not None:
+            return batch_of_file(file)
+    return _batch(here, batch)
 
 
 def _batch(here: Session, batch: str) -> BatchInfo:

@@ -11,6 +11,7 @@ import orjson
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.transitions.attempts import ReportResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,32 @@ def put_items(keys: Keys, run: str, sections: Sequence[Section]) -> Op[str]:
     heads = orjson.dumps([section.head() for section in sections])
     items = [item for section in sections for item in section.items]
     return call(keys, "put_items", (run, FULL_PERCENT, heads, *items), text)
+
+
+def ask(
+    keys: Keys, name: tuple[str, int], report: bytes, token: str, expires_ms: int, request: bytes
+) -> Op[ReportResult]:
+    """The attempt at a step that waits is over: its job stands aside until its token is answered or expires.
+
+    Args:
+        name: the job and the number of its attempt.
+        report: as `Report.encode` writes it.
+        request: with the question in the place of its template.
+    """
+    args = (*name, report, token, expires_ms, request)
+    return call(keys, "ask", args, lambda reply: ReportResult(text(reply)))
+
+
+def answer(keys: Keys, job_id: str, token: str, digest: str, request: bytes) -> Op[str]:
+    """Answers a step that waits. The same answer again changes nothing.
+
+    Args:
+        digest: of the answer.
+        request: with the answer; empty where the store has none any more, since the job has ended.
+
+    Returns ok, unknown, answered (otherwise), expired, cancelled, or the state in which it ended.
+    """
+    return call(keys, "answer", (job_id, token, digest, request), text)
 
 
 def _opened(reply: Any) -> Opened:
