@@ -18,7 +18,16 @@ from benchmarks.rig import MODEL, Rig, prompts, rig
 from homa import Homa
 from homa_shared.calls.failures import Charge
 from homa_shared.model.ids import new_nonce
-from homa_shared.store.transitions.attempts import SETTLED_AT_ONCE, Claim, Report, Settlement, fail, settle_many, take
+from homa_shared.store.transitions.attempts import (
+    SETTLED_AT_ONCE,
+    Claim,
+    Report,
+    Settlement,
+    fail,
+    settle_many,
+    settle_one,
+    take,
+)
 
 MANY, VISITS = 1_000_000, 20
 #: Of these jobs: of one batch; of others, of many tenants with tags; those that ended, and every which of them failed.
@@ -72,13 +81,17 @@ def _end_some(r: Rig) -> str:
         assert claims, "nothing may run: the store knows no limits for it"
         bad = [claim for number, claim in enumerate(claims) if number % _EACH_FAILED == 0]
         told = [_settlement(claim) for claim in claims if claim not in bad]
-        r.store.run(settle_many(r.store.keys, told))
+        for one, done in zip(told, r.store.run(settle_many(r.store.keys, told)), strict=True):
+            if done is None:
+                r.store.run(settle_one(r.store.keys, one))
         for claim in bad:
             error = orjson.dumps({"error": {"kind": "invalid_request", "message": f"no {claim.id[-1]}", "status": 400}})
             report = Report("invalid_request", Charge.NONE)
             r.store.run(fail(r.store.keys, (claim.id, claim.attempt), "failed", error, report, "no"))
             failed = claim.id
         ended += len(claims)
+    left = r.counters()["live"]
+    assert left == _OTHERS - ended, f"{left} jobs live: expected {_OTHERS - ended}"
     return failed
 
 
