@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +32,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Taken, leave, take
 from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.middleware.base import Chore
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
@@ -79,6 +80,7 @@ class HomaWorker(ThreadedWorker):
         takes: whether it takes jobs, or does what a fleet without other workers needs: housekeeping and deliveries.
         waiting: what it sleeps by.
         own: what does the messages of Homa's own queues, once the fleet has those.
+        chores: what else it does every so many seconds, where it boots.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class HomaWorker(ThreadedWorker):
         worker_id: str | None = None,
         waiting: Waiting | None = None,
         own: OwnQueues = MappingProxyType({}),
+        chores: Sequence[Chore] = (),
     ) -> None:
         super().__init__(
             broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
@@ -117,6 +120,7 @@ class HomaWorker(ThreadedWorker):
         self._pipeline = pipeline
         self._book = book
         self._own = own
+        self._chores = chores
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
@@ -269,7 +273,7 @@ class HomaWorker(ThreadedWorker):
             self.log,
             book=self._book,
             recent=None if self._pipeline is None else self._pipeline.recent,
-            chores=() if self._pipeline is None else self._pipeline.middleware.chores,
+            chores=[*self._chores, *(() if self._pipeline is None else self._pipeline.middleware.chores)],
             facts=self._facts,
             ticker=Ticker(store, self.id, self.lease_ms, serves=self._serve_own) if self._boots else None,
         )

@@ -21,6 +21,9 @@ class Parts(Protocol):
     async def get(self, path: str) -> bytes | None:
         """The bytes; None where there are none; raises BlobsUnavailable."""
 
+    async def has(self, path: str) -> bool:
+        """Whether there are any; raises BlobsUnavailable."""
+
     async def delete_below(self, prefix: str) -> None:
         """Removes all paths that begin with `prefix/`; raises BlobsUnavailable."""
 
@@ -47,6 +50,9 @@ class BlobParts:
     async def get(self, path: str) -> bytes | None:
         return await self._blobs.get_async(path)
 
+    async def has(self, path: str) -> bool:
+        return await self.get(path) is not None
+
     async def delete_below(self, prefix: str) -> None:
         listed = await asyncio.to_thread(lambda: [blob.path for page in self._blobs.listing(prefix) for blob in page])
         for path in listed:
@@ -72,6 +78,9 @@ class BlobFolder:
             return None
         except OSError as error:
             raise self._unavailable(error) from error
+
+    async def has(self, path: str) -> bool:
+        return await asyncio.to_thread((self._folder / path).exists)
 
     async def delete_below(self, prefix: str) -> None:
         def remove() -> None:
