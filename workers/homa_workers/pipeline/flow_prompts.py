@@ -13,13 +13,16 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered, values_by_name
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest, SealedPayload
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.sealing import Kind, opened
 from homa_workers.attempt import RunningAttempt
 from homa_workers.observe.worker_log import WorkerLog
-from homa_workers.outcomes.halting import refused
+from homa_workers.outcomes.halting import Halted, refused
+from homa_workers.outcomes.outcomes import Released
 from homa_workers.store_io.gathered_reads import GatheredReads
 from homa_workers.store_io.media import Media
+from homa_workers.store_io.persist import NOT_HERE_MS
 
 #: Prompts up to so many bytes cost the same a byte: windows whose price is higher begin above.
 _LINEAR_BYTES = 100_000
@@ -75,7 +78,12 @@ class FlowPrompts:
         if raw is None:
             what = f"item {reference[1:]}" if reference.startswith(ITEM) else f"the answer of {reference}"
             raise refused(f"{what} ({step}), which its prompt is made of, is no longer kept: see retention.results")
-        if reference.startswith(ITEM):
+        kind = Kind.ITEM if reference.startswith(ITEM) else Kind.REPLY
+        try:
+            raw = opened(self._keys, kind, raw)
+        except SealedPayload as error:
+            raise Halted(Released(str(error), NOT_HERE_MS)) from error
+        if kind is Kind.ITEM:
             return Value.of_item(raw)
         told: dict[str, Any] = orjson.loads(raw)
         if "body_at" in told:

@@ -8,6 +8,7 @@ from typing import Any
 
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, mapping, number, read, text
+from homa_shared.store.sealing import Kind, opened_text
 
 #: Counts of a step, as flow_nodes.lua names them.
 COUNTS = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
@@ -41,7 +42,9 @@ def flow(keys: Keys, run: str) -> Op[FlowView | None]:
             if mark and what in COUNTS:
                 steps.setdefault(step, {})[what] = int(value)
         inputs = number(replies[1])
-        return FlowView(run, told.get("name", ""), told.get("definition", ""), told.get("digest", ""), inputs, steps)
+        definition = opened_text(keys, Kind.DEFINITION, told.get("definition", ""))
+        digest = opened_text(keys, Kind.DEFINITION, told.get("digest", ""), run)
+        return FlowView(run, told.get("name", ""), definition, digest, inputs, steps)
 
     return read([("HGETALL", keys.flow(run)), ("HGET", keys.flow_nodes(run), "^ inputs ")], parse)
 

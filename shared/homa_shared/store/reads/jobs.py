@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
+from homa_shared.model.errors import SealedPayload
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import ENDED, Attempt, Job, State, Step, decode_fields, job_from_fields
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, number, read, text
+from homa_shared.store.sealing import Kind, opened, opened_reply, opened_text
 
 #: Where jobs of a state are listed from, in the order in which a listing of all states goes through them.
 _SOURCES: dict[str, tuple[State, ...]] = {
@@ -40,6 +42,8 @@ class JobView:
     request: bytes | None
     #: Paid replies before the one that ended it, in order; their costs are part of their attempts'.
     steps: list[Step] = field(default_factory=list)
+    #: Why request, reply or metadata are missing although the store has them: they are sealed; else empty.
+    sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ class Why:
 
 
 def job(keys: Keys, job_id: str) -> Op[JobView | None]:
-    """A job with its history, request and reply; None when the store holds no such job."""
+    """A job with its history, request and reply; None when the store holds no such job.
+
+    What is sealed by a key that is not here is left out, and the view says so.
+    """
     script = call(keys, "replies", (job_id,), lambda reply: reply)
     commands = (
         ("HGETALL", keys.job(job_id)),
@@ -88,16 +95,30 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
         if not fields:
             return None
         found = job_from_fields(job_id, fields)
-        reply = _resolve(*answers[0])
+        unopened: list[SealedPayload] = []
+
+        def possible(open_: Callable[[], bytes | None]) -> bytes | None:
+            try:
+                return open_()
+            except SealedPayload as error:
+                unopened.append(error)
+                return None
+
+        reply = possible(lambda: _resolve(keys, *answers[0]))
+        shown = possible(lambda: None if request is None else opened(keys, Kind.REQUEST, request))
         told = {name.decode(): value for name, value in _raw(history).items()}
         rows = {name: value for name, value in told.items() if not name.startswith(("step.", "dup."))}
-        attempts = [_attempt(name, orjson.loads(value)) for name, value in rows.items()]
+        attempts = [_attempt(keys, job_id, name, orjson.loads(value)) for name, value in rows.items()]
         winner = _winner(found, reply, attempts)
         if winner is not None:
             attempts = [a for a in attempts if a.number != winner.number] + [winner]
         attempts.sort(key=lambda a: (a.ended_ms, a.number))
         steps = [_step(name, orjson.loads(value)) for name, value in told.items() if name.startswith("step.")]
-        return JobView(found, attempts, reply, request, sorted(steps, key=lambda s: s.number))
+        if "md" in fields:
+            metadata = possible(lambda: opened_metadata(keys, fields["md"]))
+            found.raw["md"] = (metadata or b"").decode()
+        why = str(unopened[0]) if unopened else ""
+        return JobView(found, attempts, reply, shown, sorted(steps, key=lambda s: s.number), why)
 
     return Op(commands, parse, script.script)
 
@@ -108,15 +129,16 @@ def state(keys: Keys, job_id: str) -> Op[State | None]:
 
 
 def reply(keys: Keys, job_id: str) -> Op[bytes | None]:
-    """A job's outcome as JSON, as it stands in the store: `{"cached": source}` where an equal job answered."""
-    return read((("GET", keys.reply(job_id)),), lambda r: r[0])
+    """A job's outcome as JSON, unresolved: `{"cached": source}` where an equal job answered."""
+    return read((("GET", keys.reply(job_id)),), lambda r: opened_reply(keys, r[0]))
 
 
 def replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None]]:
-    """Outcomes of several jobs, as they stand in the store."""
+    """Outcomes of several jobs, unresolved."""
     if not job_ids:
         return Op((), lambda _: [])
-    return read((("MGET", *(keys.reply(job_id) for job_id in job_ids)),), lambda r: list(r[0]))
+    command = ("MGET", *(keys.reply(job_id) for job_id in job_ids))
+    return read((command,), lambda r: [opened_reply(keys, raw) for raw in r[0]])
 
 
 def resolved_replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None]]:
@@ -127,7 +149,7 @@ def resolved_replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None
     """
     if not job_ids:
         return Op((), lambda _: [])
-    return call(keys, "replies", tuple(job_ids), lambda answers: [_resolve(*answer) for answer in answers])
+    return call(keys, "replies", tuple(job_ids), lambda answers: [_resolve(keys, *answer) for answer in answers])
 
 
 def jobs(
@@ -222,7 +244,14 @@ def _raw(reply: Any) -> dict[bytes, bytes]:
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def _resolve(own: bytes | None, source: bytes | None) -> bytes | None:
+def opened_metadata(keys: Keys, raw: str | bytes | None) -> bytes:
+    """What a job carries for its application, as JSON; empty for nothing."""
+    said = raw.encode() if isinstance(raw, str) else raw or b""
+    return opened(keys, Kind.METADATA, said)
+
+
+def _resolve(keys: Keys, own: bytes | None, source: bytes | None) -> bytes | None:
+    own, source = opened_reply(keys, own), opened_reply(keys, source)
     if own is None or source is None:
         return own
     mine = orjson.loads(own)
@@ -230,8 +259,8 @@ def _resolve(own: bytes | None, source: bytes | None) -> bytes | None:
     return orjson.dumps(orjson.loads(source) | free)
 
 
-def _attempt(name: str, past: dict[str, Any]) -> Attempt:
-    note = orjson.loads(past["note"]) if past.get("note") else {}
+def _attempt(keys: Keys, job_id: str, name: str, past: dict[str, Any]) -> Attempt:
+    note = _note(keys, job_id, past.get("note") or "")
     return Attempt(
         number=int(name) if name.isdigit() else 0,
         target=past["target"],
@@ -248,6 +277,14 @@ def _attempt(name: str, past: dict[str, Any]) -> Attempt:
         cache_saved_nano_usd=int(past.get("saved") or 0),
         **_beside(past),
     )
+
+
+def _note(keys: Keys, job_id: str, said: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = orjson.loads(opened_text(keys, Kind.NOTE, said, job_id)) if said else {}
+    except SealedPayload as error:
+        return {"error": str(error)}
+    return found
 
 
 def _beside(paid: dict[str, Any]) -> dict[str, Any]:
