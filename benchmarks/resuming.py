@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import orjson
 
+from benchmarks.peak import watched
 from benchmarks.result import Figure, at_most
 from benchmarks.rig import MODEL, Rig, rig
 from homa.files import Answered, HomaPart, result_line
@@ -42,7 +42,9 @@ def figures() -> Iterator[Figure]:
     yield at_most("calls of a resumed run beside rows new or changed", abs(calls - wanted), 0, 0, f"{calls}; {told}")
     how = f"from the start of the process to its table of why rows run; to its end {whole_s:.1f} s"
     yield at_most("planning of a resumed run, s", planned_s, 60, 15, how)
-    yield at_most("memory of a resumed run, MB", megabytes, 250, 150, "largest resident size of its processes")
+    yield at_most(
+        "memory of a resumed run, MB", megabytes, 250, 150, "largest resident size of its processes", "{:.0f}"
+    )
 
 
 def _text(number: int) -> str:
@@ -76,10 +78,11 @@ def _run(made: Rig, table: Path, results: Path, *options: str) -> tuple[float, f
     env = {**os.environ, **made.env}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    for line in process.stderr:
-        if "why they run" in line:
-            planned = time.perf_counter() - began
+    with watched(process) as peak:
+        for line in process.stderr:
+            if "why they run" in line:
+                planned = time.perf_counter() - began
     if process.wait():
         raise RuntimeError(f"homa run ended with status {process.returncode}")
     whole = time.perf_counter() - began
-    return planned, whole, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return planned, whole, round(peak.mb)

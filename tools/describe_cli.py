@@ -30,8 +30,9 @@ INTRODUCTION = """\
 This page is written by `tools/describe_cli.py` from the commands themselves: change those, then run it.
 
 Results go to standard output, messages and progress to standard error; the first line there names the store and the
-settings file. Whatever lists or sums takes `--json` and then prints one JSON document (JSON Lines where it follows).
-Every command has `--help`. Settings are described in [settings.md](settings.md).
+settings file. Whatever lists or sums takes `--json` and then prints one JSON document (JSON Lines where it follows);
+[`homa schema COMMAND`](#homa-schema) prints the schema of it. Every command has `--help`. Settings are described in
+[settings.md](settings.md).
 
 | exit status | meaning |
 |---|---|

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import (
+    AnswerRefused,
     BudgetExceeded,
     ConfigError,
     ConversationForbidden,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from homa.client.flows.aio_handle import AsyncFlowRun
     from homa.client.flows.handle import FlowRun
     from homa.client.flows.outcomes import FlowProgress, FlowResult, StepProgress
+    from homa.client.flows.waits import Question
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.management.batches import BatchInfo
     from homa.client.management.budgets import BudgetInfo
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from homa.client.tables.aio_table import AsyncTable
     from homa.client.tables.answers import RowFailure
     from homa.client.tables.table import Table
+    from homa.files.citing.quotes import FoundQuote, find_quotes
     from homa.flows.flow import Flow
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
@@ -86,6 +89,7 @@ if TYPE_CHECKING:
     from homa_shared.model.event_handlers import on
 
 __all__ = [
+    "AnswerRefused",
     "AnsweredLine",
     "AsyncBatch",
     "AsyncConversation",
@@ -120,6 +124,7 @@ __all__ = [
     "FlowProgress",
     "FlowResult",
     "FlowRun",
+    "FoundQuote",
     "Hold",
     "Homa",
     "HomaError",
@@ -142,6 +147,7 @@ __all__ = [
     "OpenBatch",
     "Piece",
     "Progress",
+    "Question",
     "QueueInfo",
     "Reply",
     "ResultTimeout",
@@ -163,6 +169,7 @@ __all__ = [
     "Window",
     "WorkerInfo",
     "__version__",
+    "find_quotes",
     "on",
     "tool",
 ]
@@ -197,6 +204,7 @@ _LAZY = {
     "FlowProgress": "homa.client.flows.outcomes",
     "FlowResult": "homa.client.flows.outcomes",
     "FlowRun": "homa.client.flows.handle",
+    "FoundQuote": "homa.files.citing.quotes",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
@@ -209,6 +217,7 @@ _LAZY = {
     "OpenBatch": "homa.client.handles",
     "Piece": "homa.client.streams",
     "Progress": "homa.client.batch_progress",
+    "Question": "homa.client.flows.waits",
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
@@ -221,6 +230,7 @@ _LAZY = {
     "Why": "homa.client.management.why",
     "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
+    "find_quotes": "homa.files.citing.quotes",
     "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }

@@ -20,6 +20,7 @@ from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
+from tests.fixtures.documents import hold_to_schema
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
@@ -123,7 +124,9 @@ def invoke(folder: Path) -> Invoke:
 
     def run(fleet: Fleet | Mapping[str, str], *arguments: str, given: str | None = None) -> Result:
         env = fleet.env if isinstance(fleet, Fleet) else fleet
-        return CliRunner().invoke(main, list(arguments), env=dict(env), input=given)
+        done = CliRunner().invoke(main, list(arguments), env=dict(env), input=given)
+        hold_to_schema(arguments, done.stdout)
+        return done
 
     return run
 

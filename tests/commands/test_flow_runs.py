@@ -141,3 +141,42 @@ def test_a_file_is_shown_without_a_store(invoke: Invoke, documents: Path) -> Non
     assert said.exit_code == 0
     assert said.stdout.splitlines()[:2] == ["pages  flow.toml", "inputs  inputs"]
     assert json.loads(invoke({}, "flow", "show", "flow.toml", "--json").stdout)["name"] == "pages"
+
+
+def test_a_step_that_waits_is_listed_and_answered(staffed: Fleet, invoke: Invoke, documents: Path) -> None:
+    (documents / "ask.toml").write_text(
+        f'[steps.draft]\nmap = "inputs"\nprompt = "{{{{text}}}}"\nmodel = "{MODEL}"\n'
+        '[steps.verdict]\nwait = "draft"\nprompt = "Good?\\n{{draft}}"\n'
+    )
+    running = start(
+        staffed, "run", "in/a.txt", "in/b.txt", "--flow", "ask.toml", "-o", "asked.jsonl", "--workers", "none"
+    )
+    found: list[dict[str, str]] = []
+    run = ""
+
+    def are_asked() -> bool:
+        nonlocal run
+        rows = [
+            row for row in json.loads(invoke(staffed, "flow", "list", "--json").stdout)["runs"] if row["flow"] == "ask"
+        ]
+        run = rows[0]["run"] if rows else ""
+        shown = json.loads(invoke(staffed, "flow", "show", run, "--json").stdout) if run else {"questions": []}
+        found[:] = shown["questions"]
+        return len(found) == 2
+
+    eventually(are_asked)
+    assert {question["text"] for question in found} == {"Good?\nText of a", "Good?\nText of b"}
+    listed = invoke(staffed, "flow", "show", run).stdout
+    assert all(question["token"] in listed for question in found)
+    assert "verdict  wait, an answer from outside  0 of 2 done" in listed
+    first, second = (question["token"] for question in found)
+    refused = invoke(staffed, "flow", "answer", first)
+    assert (refused.exit_code, "give one of them" in refused.stderr) == (2, True)
+    assert "expected JSON, or --text" in invoke(staffed, "flow", "answer", first, "--json", "yes").stderr
+    assert f"run {run} goes on" in invoke(staffed, "flow", "answer", first, "--text", "yes").stderr
+    assert invoke(staffed, "flow", "answer", second, "--json", '{"good": true}').exit_code == 0
+    other = invoke(staffed, "flow", "answer", first, "--text", "no")
+    assert (other.exit_code, "was answered otherwise before" in other.stderr) == (2, True)
+    assert finished(running)[0] == 0
+    said = {line["response"]["body"]["choices"][0]["message"]["content"] for line in lines(documents / "asked.jsonl")}
+    assert said == {"yes", '{"good":true}'}

@@ -23,6 +23,7 @@ from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Claim, Report, fail, renew, settle, sweep, take
+from tests.fixtures.documents import hold_to_schema
 
 MODEL = "openai:gpt-6-luna"
 #: Cost of a good reply, and its tokens.
@@ -62,6 +63,7 @@ class Stand:
         result: Result = CliRunner().invoke(main, list(arguments), prog_name="homa")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
+        hold_to_schema(arguments, result.stdout)
         return Said(result.exit_code, result.stdout, result.stderr)
 
     @contextmanager

@@ -22,6 +22,7 @@ from homa.demo.walkthrough import Reporter, Snapshot
 from homa.supervision.errors import WorkerLost
 from homa.supervision.supervisor import WorkerSupervisor
 from tests.commands_b.stand import Stand
+from tests.fixtures.documents import hold_to_schema
 
 FOUND = Findings(
     documents=2,
@@ -46,6 +47,7 @@ def test_every_document_has_one_result_and_the_ledger_agrees_with_the_bill(stand
     with stand.process("demo", "--documents", "150", "--seed", "3", "--json") as process:
         out, err = process.communicate(timeout=150)
     assert process.returncode == 0, err + out
+    hold_to_schema(("demo", "--json"), out)
     found = orjson.loads(out)
     assert found["ok"] is True
     assert (found["documents"], found["results"]) == (150, 150)

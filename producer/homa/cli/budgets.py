@@ -5,19 +5,20 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.fleet import BudgetDocument, BudgetsDocument
 from homa.cli.output import dollars, json_option, print_json, print_table, usd_or_null
 from homa.client.management.budgets import BudgetInfo, budgets
 
 
 @click.command("budgets")
 @click.option("--all", "past", is_flag=True, help="Also periods that are over.")
-@json_option
+@json_option(BudgetsDocument)
 def command(past: bool, as_json: bool) -> None:
     """Show what is spent of each budget, for each tenant or tag that it caps, in the current period."""
     with session() as here:
         rows = here.driver.run(budgets(here.keys, past=past))
     if as_json:
-        print_json({"budgets": [_document(row) for row in rows]})
+        print_json(BudgetsDocument(budgets=[_document(row) for row in rows]))
         return
     print_table(
         ("BUDGET", "CAP", "SPENT", "UNRESOLVED", "RESERVED", "FREE", "PERIOD"),
@@ -39,7 +40,7 @@ def command(past: bool, as_json: bool) -> None:
     )
 
 
-def _document(row: BudgetInfo) -> dict[str, object]:
+def _document(row: BudgetInfo) -> BudgetDocument:
     return {
         "budget": row.name,
         "cap_usd": usd_or_null(row.cap_usd),

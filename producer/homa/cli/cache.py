@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.fleet import CacheClearedDocument, CacheStatsDocument
 from homa.cli.output import json_option, number, print_facts, print_json
 from homa_shared.store import reads
 from homa_shared.store.audit_trail import audited
@@ -17,7 +18,7 @@ def command() -> None:
 
 
 @command.command()
-@json_option
+@json_option(CacheStatsDocument)
 def stats(as_json: bool) -> None:
     """Hits, misses, jobs that followed an equal one in flight, replies stored and held now.
 
@@ -32,7 +33,7 @@ def stats(as_json: bool) -> None:
 
 
 @command.command()
-@json_option
+@json_option(CacheClearedDocument)
 def clear(as_json: bool) -> None:
     """Forget which replies answer equal requests, and vectors of single texts; the jobs and their replies stay."""
     cleared = 0
@@ -43,6 +44,6 @@ def clear(as_json: bool) -> None:
             cleared += some
             some = here.store.run(admin.clear_cache(here.keys))
     if as_json:
-        print_json({"cleared": cleared})
+        print_json(CacheClearedDocument(cleared=cleared))
     else:
         click.echo(f"{number(cleared)} entries cleared")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import say, session, settings_context
+from homa.cli.documents.settings import FleetSettingDocument, FleetSettingsDocument, SettingDocument, SettingsDocument
 from homa.cli.output import json_option, print_json, print_table
 from homa_shared.settings.changes import words
 
@@ -18,7 +19,7 @@ def command() -> None:
 @click.option(
     "--fleet", is_flag=True, help="The fleet's settings in the store, beside this machine's where they differ."
 )
-@json_option
+@json_option(SettingsDocument, FleetSettingsDocument)
 def show(fleet: bool, as_json: bool) -> None:
     """Every setting with its value, secrets masked, and its origin: a variable, file:line, or default."""
     if fleet:
@@ -28,7 +29,8 @@ def show(fleet: bool, as_json: bool) -> None:
 
     rows = origins(settings_context().settings)
     if as_json:
-        print_json({"settings": [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]})
+        told = [SettingDocument(name=row.name, value=row.value, origin=row.origin) for row in rows]
+        print_json(SettingsDocument(settings=told))
     else:
         print_table(("SETTING", "VALUE", "ORIGIN"), rows, wraps={"VALUE", "ORIGIN"})
 
@@ -54,8 +56,8 @@ def _show_fleet(as_json: bool) -> None:
         theirs = here.store.run(read_fleet(here.keys))
         rows = compared(theirs or Fleet(), here.settings.fleet())
     if as_json:
-        found = [{"name": row.name, "fleet": row.old, "here": row.new} for row in rows]
-        print_json({"version": theirs.version if theirs else 0, "settings": found})
+        found = [FleetSettingDocument(name=row.name, fleet=row.old, here=row.new) for row in rows]
+        print_json(FleetSettingsDocument(version=theirs.version if theirs else 0, settings=found))
         return
     print_table(
         ("SETTING", "IN FORCE", "HERE"),

@@ -8,6 +8,7 @@ from typing import cast, get_args
 import click
 
 from homa.cli.context import say, session
+from homa.cli.documents.fleet import CostsDocument
 from homa.cli.option_types import day
 from homa.cli.output import dollars, json_option, number, print_json, print_table, usd_or_null
 from homa.client.management.costs import CostRow, Costs, costs
@@ -21,7 +22,7 @@ _NUMBERS = ("REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNR
 @click.option("--since", type=day, metavar="YYYY-MM-DD", help="First day (UTC).")
 @click.option("--until", type=day, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
 @click.option("--batch", metavar="ID", help="Only this batch, whatever the days.")
-@json_option
+@json_option(CostsDocument)
 def command(by: str, since: date | None, until: date | None, batch: str | None, as_json: bool) -> None:
     """Show what was spent, by provider, model, tenant, tag, day or batch.
 
@@ -63,7 +64,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
     say(str(table))
 
 
-def _document(table: Costs) -> dict[str, object]:
+def _document(table: Costs) -> CostsDocument:
     return {
         "total_usd": usd_or_null(table.total_usd),
         "unresolved_usd": usd_or_null(table.unresolved_usd),

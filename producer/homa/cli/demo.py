@@ -8,8 +8,9 @@ import click
 from rich.console import Console
 
 from homa.cli.context import say
+from homa.cli.documents.work import DemoDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
-from homa.cli.output import print_json
+from homa.cli.output import json_option, print_json
 from homa.runs.errors import SignalReceived
 from homa.runs.signals import Interruption
 from homa.supervision.requirements import require_workers
@@ -21,7 +22,7 @@ from homa_shared.model.errors import HomaError
     "--documents", "count", type=click.IntRange(50, 100_000), default=1000, show_default=True, help="How many."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of documents' order, latencies and faults.")
-@click.option("--json", "as_json", is_flag=True, help="The report as one JSON document; progress goes to stderr.")
+@json_option(DemoDocument, said="The report as one JSON document; progress goes to stderr.")
 def command(count: int, seed: int, as_json: bool) -> None:
     """Watch simulated providers, real workers and a real batch.
 

@@ -16,6 +16,7 @@ from homa_shared.model.errors import (
     HomaError,
     JobEnded,
     OutputUnwritable,
+    PlaceUnavailable,
     ResultTimeout,
     StoreFull,
     StoreUnavailable,
@@ -29,7 +30,15 @@ DONE, SOME_FAILED, USAGE, STUCK = 0, 1, 2, 3
 #: SIGINT's.
 INTERRUPTED = 130
 
-_STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, OutputUnwritable, ResultTimeout, CountFailed)
+_STUCK = (
+    StoreUnavailable,
+    StoreFull,
+    BudgetExceeded,
+    OutputUnwritable,
+    PlaceUnavailable,
+    ResultTimeout,
+    CountFailed,
+)
 #: A disk that takes no more, or fails.
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 

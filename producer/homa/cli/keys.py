@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from homa.cli.context import say, session
+from homa.cli.documents.access import KeyDocument, KeysDocument, MadeKeyDocument
 from homa.cli.output import dollars, json_option, moment, number, print_json, print_table, usd_or_null
 from homa.submit.option_checks import check_tenant
 from homa_shared.model.errors import InvalidRequest
@@ -52,7 +53,7 @@ def command() -> None:
 @click.option("--rpm", type=click.IntRange(1, _MOST_RATE), help="Most requests a minute.")
 @click.option("--tpm", type=click.IntRange(1, _MOST_RATE), help="Most tokens a minute.")
 @click.option("--name", default="", help="For people.")
-@json_option
+@json_option(MadeKeyDocument)
 def create(
     tenant: str,
     role: str,
@@ -74,20 +75,20 @@ def create(
     with session() as here:
         here.store.run(put_key(here.keys, key))
     if as_json:
-        print_json({"key": shown, **_document(key)})
+        print_json(MadeKeyDocument(key=shown, **_document(key)))
         return
     say(f"key {key.id}: keep it safe, it is not shown again")
     click.echo(shown)
 
 
 @command.command("list")
-@json_option
+@json_option(KeysDocument)
 def list_keys(as_json: bool) -> None:
     """List all keys, the revoked ones too."""
     with session() as here:
         keys = here.store.run(all_keys(here.keys))
     if as_json:
-        print_json({"keys": [_document(key) for key in keys]})
+        print_json(KeysDocument(keys=[_document(key) for key in keys]))
         return
     print_table(_HEADERS, map(_row, keys), right={"RPM", "TPM"}, empty=_NONE)
 
@@ -140,7 +141,7 @@ def _row(key: GatewayKey) -> tuple[str, ...]:
     return (key.id, key.role, key.tenant, models, _budget(key), *rate, key.name, moment(key.created_ms), revoked)
 
 
-def _document(key: GatewayKey) -> dict[str, Any]:
+def _document(key: GatewayKey) -> KeyDocument:
     return {
         "id": key.id,
         "role": key.role,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.fleet import EstimateErrorDocument, LimitDocument, LimitsDocument, UnfrozenDocument
 from homa.cli.output import json_option, number, print_json, print_table
 from homa.client.management.limits import EstimateError, LimitInfo, Limits, limits
 from homa.client.management.units import ms_of_span
@@ -16,7 +17,7 @@ from homa_shared.store.transitions import admin
 
 
 @click.group("limits", invoke_without_command=True)
-@json_option
+@json_option(LimitsDocument)
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Show how much of each quota is used; lift freezes.
@@ -30,7 +31,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     with session() as here:
         found = here.driver.run(limits(here.keys))
     if as_json:
-        print_json({"limits": list(map(_document, found)), "estimates": list(map(_model, found.estimates))})
+        print_json(LimitsDocument(limits=list(map(_document, found)), estimates=list(map(_model, found.estimates))))
         return
     print_table(
         ("SCOPE", "DIMENSION", "LIMIT", "USED", "AVAILABLE", "ESTIMATE", "STATE"),
@@ -43,7 +44,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 @command.command()
 @click.argument("scope")
-@json_option
+@json_option(UnfrozenDocument)
 def unfreeze(scope: str, as_json: bool) -> None:
     """Lift the freeze of a quota scope (openai/gpt-6-luna), or all freezes of an account (openai).
 
@@ -54,7 +55,7 @@ def unfreeze(scope: str, as_json: bool) -> None:
         if unfrozen is None:
             raise _unknown(scope, here.store.run(reads.scopes(here.keys)))
     if as_json:
-        print_json({"scope": scope, "unfrozen": unfrozen})
+        print_json(UnfrozenDocument(scope=scope, unfrozen=unfrozen))
         return
     for name in unfrozen:
         click.echo(f"{name} is no longer frozen")
@@ -82,7 +83,7 @@ def _percent(error: float | None) -> str:
     return "" if error is None else f"±{error:.1%}"
 
 
-def _model(one: EstimateError) -> dict[str, object]:
+def _model(one: EstimateError) -> EstimateErrorDocument:
     return {
         "target": one.target,
         "scope": one.scope,
@@ -98,7 +99,7 @@ def _rounded(error: float | None) -> float | None:
     return None if error is None else round(error, 4)
 
 
-def _document(row: LimitInfo) -> dict[str, object]:
+def _document(row: LimitInfo) -> LimitDocument:
     return {
         "scope": row.scope,
         "dimension": row.dimension,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homa.cli.context import session, settings_context
+from homa.cli.documents.fleet import ModelDocument, ModelsDocument
 from homa.cli.output import dollars, json_option, number, print_json, print_table, usd_or_null
 from homa_shared.kinds.retirement import today
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("models")
 @click.option("--provider", metavar="NAME", help="Only models of this provider.")
-@json_option
+@json_option(ModelsDocument)
 def command(provider: str | None, as_json: bool) -> None:
     """List models with context windows, prices and features.
 
@@ -34,7 +35,7 @@ def command(provider: str | None, as_json: bool) -> None:
     catalogue = Catalogue(fleet)
     models = [model for name in _providers(fleet, provider) for model in catalogue.models(name)]
     if as_json:
-        print_json({"models": [_document(model) for model in models]})
+        print_json(ModelsDocument(models=[_document(model) for model in models]))
         return
     print_table(
         ("TARGET", "ALIAS", "CONTEXT", "INPUT", "OUTPUT", "PRICE FROM", "ENDS", "FEATURES"),
@@ -72,7 +73,7 @@ def _providers(fleet: Fleet, wanted: str | None) -> list[str]:
     return [wanted]
 
 
-def _document(model: CataloguedModel) -> dict[str, object]:
+def _document(model: CataloguedModel) -> ModelDocument:
     price = model.price
     return {
         "target": str(model.target),

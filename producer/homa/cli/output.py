@@ -7,7 +7,7 @@ that `homa jobs list | grep` finds whole lines.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from homa.client.management.wording import age, dollars, moment, number, span
 from homa_shared.model.money import usd
 
 __all__ = [
+    "JsonOption",
     "age",
     "console",
     "dollars",
@@ -41,8 +42,26 @@ __all__ = [
 #: Columns of output that does not go to a terminal: more than any row needs.
 _PIPE_COLUMNS = 10_000
 
-#: `--json` of every command that lists or sums.
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
+#: What `--json` does where a command does not say otherwise.
+_JSON_HELP = "One JSON document on stdout, nothing else there."
+
+
+class JsonOption(click.Option):
+    """`--json`, with the types of the documents that its command prints by it: `homa schema` makes schemas of them."""
+
+    def __init__(self, *args: Any, documents: Sequence[type[Any]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.documents = documents
+
+
+def json_option(*documents: type[Any], said: str = _JSON_HELP) -> Callable[[Any], Any]:
+    """`--json` of a command that lists or sums.
+
+    Args:
+        documents: types of what it prints, each by its arguments; of JSON Lines, those of a line.
+        said: its help.
+    """
+    return click.option("--json", "as_json", cls=JsonOption, documents=documents, is_flag=True, help=said)
 
 
 def print_json(document: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from homa.cli.documents.settings import PluginDocument, PluginsDocument
 from homa.cli.output import json_option, print_json, print_table
 from homa.cli.plugin_survey import Found, survey
 
 
 @click.command("plugins")
-@json_option
+@json_option(PluginsDocument)
 def command(as_json: bool) -> None:
     """What installed packages add to Homa, and whether it loads here.
 
@@ -20,7 +21,7 @@ def command(as_json: bool) -> None:
     policy = load_settings().plugins
     found = survey(policy)
     if as_json:
-        print_json({"policy": policy, "plugins": [_document(one) for one in found]})
+        print_json(PluginsDocument(policy=policy, plugins=[_document(one) for one in found]))
         return
     print_table(
         ("GROUP", "NAME", "PACKAGE", "VERSION", "ADDS", "STATE"),
@@ -30,7 +31,7 @@ def command(as_json: bool) -> None:
     )
 
 
-def _document(one: Found) -> dict[str, str]:
+def _document(one: Found) -> PluginDocument:
     return {
         "group": one.group,
         "name": one.name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.fleet import QueueChangedDocument, QueueDocument, QueuesDocument
 from homa.cli.output import json_option, number, print_json, print_table
 from homa.client.management.queues import QueueInfo, queues
 from homa.client.session import Session
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.group("queues", invoke_without_command=True)
-@json_option
+@json_option(QueuesDocument)
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Show what waits in each queue; pause and resume queues."""
@@ -30,7 +31,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     with session() as here:
         rows = here.driver.run(queues(here.keys))
     if as_json:
-        print_json({"queues": [_document(row) for row in rows]})
+        print_json(QueuesDocument(queues=[_document(row) for row in rows]))
         return
     print_table(
         ("QUEUE", "LANE", "QUEUED", "RUNNING", "DUE", "WAITING", "PAUSED"),
@@ -53,7 +54,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 @command.command()
 @click.argument("queue")
-@json_option
+@json_option(QueueChangedDocument)
 def pause(queue: str, as_json: bool) -> None:
     """Take nothing more from a queue; calls in flight finish."""
     _change(queue, admin.pause_queue, "paused", as_json)
@@ -61,7 +62,7 @@ def pause(queue: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("queue")
-@json_option
+@json_option(QueueChangedDocument)
 def resume(queue: str, as_json: bool) -> None:
     """Let a paused queue go on."""
     _change(queue, admin.resume_queue, "resumed", as_json)
@@ -74,7 +75,7 @@ def _change(queue: str, change: Callable[[Keys, str], Op[bool]], what: str, as_j
     _tell(queue, what, changed, as_json)
 
 
-def _document(row: QueueInfo) -> dict[str, object]:
+def _document(row: QueueInfo) -> QueueDocument:
     return {
         "queue": row.queue,
         "lane": row.lane,
@@ -98,7 +99,7 @@ def _require_queue(here: Session, queue: str) -> None:
 
 def _tell(queue: str, what: str, changed: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"queue": queue, "paused": what == "paused", "changed": changed})
+        print_json(QueueChangedDocument(queue=queue, paused=what == "paused", changed=changed))
     else:
         click.echo(
             f"{queue} is {what}" if changed else f"{queue} was {'paused' if what == 'paused' else 'not paused'} before"

@@ -12,10 +12,11 @@ from homa.cli.fleet_tables import FleetTable, summary, tables
 from homa.cli.output import console, json_option, moment, print_facts, print_json, print_table
 from homa.client.management.alarms import Alarm, alarms
 from homa.client.management.status import FleetStatus, status
+from homa.client.management.status_document import StatusDocument, document
 
 
 @click.command("status")
-@json_option
+@json_option(StatusDocument)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of what --json prints, and end.")
 @click.option(
     "--max-failed",
@@ -28,10 +29,10 @@ def command(as_json: bool, schema: bool, max_failed: int | None) -> None:
 
     Exit status 0: nothing stands in the way of work; 1: there is an alarm; 3: the store cannot be reached.
     """
-    from homa.client.management.status_document import document, json_schema
-
     if schema:
-        print_json(json_schema())
+        from homa.cli.documents.schemas import schema_of
+
+        print_json(schema_of((StatusDocument,)))
         return
     with session() as here:
         began_s = time.monotonic()

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from homa.cli.context import say, session, submitting_session
+from homa.cli.documents.conversations import TemplateDocument, TemplatesDocument, TemplateVersionsDocument
 from homa.cli.output import json_option, moment, number, print_json, print_table
 from homa.client.management.wording import shortened
 from homa.client.template_flows import current_templates, delete_template, put_template, versions_of
@@ -34,7 +35,7 @@ def command() -> None:
     metavar="NAME=TYPE",
     help="text (default), integer, number, boolean, json, or words that it may be: tone=kind,strict.",
 )
-@json_option
+@json_option(TemplateDocument)
 def create(name: str, prompt: str, system: str | None, variables: Sequence[str], as_json: bool) -> None:
     """Store a template; another text of the same name is its next version, the same text none."""
     from homa.files import read_argument
@@ -50,13 +51,13 @@ def create(name: str, prompt: str, system: str | None, variables: Sequence[str],
 
 
 @command.command("list")
-@json_option
+@json_option(TemplatesDocument)
 def list_(as_json: bool) -> None:
     """List templates in their current versions."""
     with session() as here:
         found = here.driver.run(current_templates(here.keys))
     if as_json:
-        print_json({"templates": [_document(each) for each in found]})
+        print_json(TemplatesDocument(templates=[_document(each) for each in found]))
         return
     print_table(
         ("TEMPLATE", "VERSION", "VARIABLES", "SINCE", "PROMPT"),
@@ -72,13 +73,13 @@ def list_(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", metavar="NAME[@V]")
-@json_option
+@json_option(TemplateVersionsDocument)
 def show(name: str, as_json: bool) -> None:
     """Show a template's versions, the newest first, or the one that is named."""
     with session() as here:
         found = here.driver.run(versions_of(here.keys, name))
     if as_json:
-        print_json({"versions": [_document(each) for each in found]})
+        print_json(TemplateVersionsDocument(versions=[_document(each) for each in found]))
         return
     for each in found:
         click.echo(f"{each.ref}  {moment(each.created_ms)}  {_variables(each)}")
@@ -114,12 +115,12 @@ def _variables(template: Template) -> str:
     )
 
 
-def _document(template: Template) -> dict[str, Any]:
+def _document(template: Template) -> TemplateDocument:
     return {
         "name": template.name,
         "version": template.version,
         "prompt": template.prompt,
         "system": template.system,
-        "variables": dict(template.variables),
+        "variables": {name: kind if isinstance(kind, str) else list(kind) for name, kind in template.variables.items()},
         "created_ms": template.created_ms,
     }

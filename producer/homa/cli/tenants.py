@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import say, session
+from homa.cli.documents.access import ErasureDocument
 from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, moment, number, print_facts, print_json
 from homa.client.management.erasure import Erasure, Receipt, told_counts
@@ -28,7 +29,7 @@ def command() -> None:
     type=click.FloatRange(0),
     help="Seconds to wait for running jobs, which are cancelled, to end.",
 )
-@json_option
+@json_option(ErasureDocument)
 def erase(tenant: str, dry_run: bool, patience_s: float, as_json: bool) -> None:
     """Erase a tenant's jobs, batches, conversations, schedules, streams, events and cached replies; revoke its keys.
 

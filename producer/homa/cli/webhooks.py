@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import say, session
+from homa.cli.documents.events import WebhookDocument, WebhooksDocument
 from homa.cli.output import json_option, moment, number, print_json, print_table
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.reads.webhooks import Webhook, webhook_tenants, webhooks
@@ -21,7 +22,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--tenant", help="Of this tenant's jobs and batches alone.")
 @click.option("--state", type=click.Choice(_STATES), help="In this state alone.")
-@json_option
+@json_option(WebhooksDocument)
 def list_webhooks(tenant: str | None, state: str | None, as_json: bool) -> None:
     """List the latest webhooks of each tenant: what they told of, and whether they arrived."""
     with session() as here:
@@ -29,7 +30,7 @@ def list_webhooks(tenant: str | None, state: str | None, as_json: bool) -> None:
         found = [hook for name in tenants for hook in here.store.run(webhooks(here.keys, name))]
     shown = [hook for hook in found if state in (None, hook.state)]
     if as_json:
-        print_json({"webhooks": [_document(hook) for hook in shown]})
+        print_json(WebhooksDocument(webhooks=[_document(hook) for hook in shown]))
         return
     print_table(_HEADERS, map(_row, shown), right={"TRIES"}, wraps={"ERROR"}, empty="no webhook was sent")
 
@@ -75,11 +76,10 @@ def _row(hook: Webhook) -> tuple[str, ...]:
     return (hook.id, hook.tenant, told_of, hook.came, hook.target, hook.state, tries, at, following, hook.error)
 
 
-def _document(hook: Webhook) -> dict[str, object]:
-    return {
+def _document(hook: Webhook) -> WebhookDocument:
+    told: WebhookDocument = {
         "id": hook.id,
         "tenant": hook.tenant,
-        hook.about: hook.of,
         "event": f"{hook.about}.{hook.came}",
         "target": hook.target,
         "state": hook.state,
@@ -89,3 +89,5 @@ def _document(hook: Webhook) -> dict[str, object]:
         "next_ms": hook.next_ms,
         "ended_ms": hook.ended_ms,
     }
+    told["job" if hook.about == "job" else "batch"] = hook.of
+    return told

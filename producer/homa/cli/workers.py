@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.fleet import WorkerDocument, WorkersDocument
 from homa.cli.output import json_option, number, print_json, print_table, span
 from homa.client.management.units import ms_of_span
 from homa.client.management.workers import WorkerInfo, workers
@@ -16,13 +17,13 @@ from homa.client.management.workers import WorkerInfo, workers
 @click.option(
     "--all", "everyone", is_flag=True, help="Also those that are gone, for an hour after their last heartbeat."
 )
-@json_option
+@json_option(WorkersDocument)
 def command(everyone: bool, as_json: bool) -> None:
     """Show live workers, what they serve and what they do."""
     with session() as here:
         rows = here.driver.run(workers(here.keys, gone=everyone))
     if as_json:
-        print_json({"workers": [_document(row) for row in rows]})
+        print_json(WorkersDocument(workers=[_document(row) for row in rows]))
         return
     print_table(
         ("WORKER", "QUEUES", "HOST", "PID", "RUNNING", "ENDED", "BEAT", "STATE"),
@@ -45,5 +46,6 @@ def command(everyone: bool, as_json: bool) -> None:
     )
 
 
-def _document(row: WorkerInfo) -> dict[str, Any]:
-    return {"worker": row.id, "live": row.live, "beat_age_ms": ms_of_span(row.beat_age_s), **row.facts}
+def _document(row: WorkerInfo) -> WorkerDocument:
+    told = {"worker": row.id, "live": row.live, "beat_age_ms": ms_of_span(row.beat_age_s), **row.facts}
+    return cast(WorkerDocument, told)

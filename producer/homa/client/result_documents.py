@@ -10,6 +10,8 @@ from homa.files.result_line import Answered, HomaPart, Unanswered
 
 #: Under this name a job carries what its document's reader noted; its line has it among its notes.
 DOCUMENT_NOTES = "homa_document_notes"
+#: Under this one which part of a document it is about.
+UNIT = "homa_unit"
 
 
 def answered(reply: Reply[Any]) -> Answered:
@@ -31,7 +33,7 @@ def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool
     """What Homa knows beyond the provider's answer."""
     metadata = dict(ended.metadata)
     noted = metadata.pop(DOCUMENT_NOTES, ())
-    row = metadata.pop(ROW_DIGEST, "")
+    row, unit = metadata.pop(ROW_DIGEST, ""), metadata.pop(UNIT, None)
     if not isinstance(noted, list):  # whoever submits a job may put anything under this name
         noted = ()
     return HomaPart(
@@ -45,6 +47,7 @@ def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool
         latency_ms=ended.latency_ms,
         finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
         row=row if isinstance(row, str) else "",
+        unit=unit if isinstance(unit, dict) else {},
         notes=(*noted, *(ended.notes if isinstance(ended, Reply) else ())),
         metadata=metadata,
     )

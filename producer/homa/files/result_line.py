@@ -43,6 +43,8 @@ class HomaPart:
     order: str = ""
     #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
+    #: Of a part of a document which it is, as `units.unit.COLUMNS` names it; empty for all else.
+    unit: Mapping[str, Any] = field(default_factory=dict)
     #: What the application gave the job to carry.
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -123,6 +125,8 @@ def _homa(part: HomaPart) -> dict[str, Any]:
     }
     if part.row:
         line["row"], line["order"] = part.row, part.order
+    if part.unit:
+        line["unit"] = dict(part.unit)
     if part.notes:
         line["notes"] = list(part.notes)
     if part.metadata:

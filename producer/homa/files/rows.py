@@ -55,6 +55,11 @@ class Row:
     images: tuple[bytes, ...] = ()
     #: Where in `text` each page begins, in characters; empty for what has no pages.
     pages: tuple[int, ...] = ()
+    #: Number of the page that each image shows, from 1; empty where nobody says.
+    image_pages: tuple[int, ...] = ()
+    #: Of a part of a document: `units.unit.COLUMNS`, among them where `text` begins and ends in that of the document,
+    #: and the number of the page on which it begins, the first of `pages`. None: the row is all of it.
+    unit: Mapping[str, Any] | None = None
 
     @property
     def columns(self) -> list[str]:

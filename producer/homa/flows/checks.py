@@ -29,7 +29,19 @@ _OF_THE_RUN = (
     "files",
 )
 #: Arguments of the methods of `Flow`.
-_ARGUMENTS = ("check", "repair", "escalate", "prompt", "model", "name", "schema", "fan_in", "on_failure")
+_ARGUMENTS = (
+    "check",
+    "repair",
+    "escalate",
+    "prompt",
+    "model",
+    "name",
+    "schema",
+    "fan_in",
+    "on_failure",
+    "expires_s",
+    "default",
+)
 
 
 def follows_of(known: Iterable[Step], given: object) -> tuple[Step, ...]:
@@ -99,7 +111,8 @@ def check_prompt_names(place: str, step: Step) -> None:
     """Raises InvalidRequest where a prompt names what the steps before do not have, or nothing at all."""
     names = list(dict.fromkeys(name.strip() for name in PLACEHOLDER.findall(f"{step.prompt}\n{step.system or ''}")))
     known, is_open = names_known(step)
-    if not names:
+    # Whoever is asked from outside may be told the same for each item.
+    if not names and step.kind != "wait":
         raise InvalidRequest(
             f"{place}: its prompt names nothing of what it follows, so that each call would be the same paid question: "
             f"expected one of {_listed(known, is_open=is_open)}"

@@ -12,7 +12,7 @@ import orjson
 
 from homa.flows.checks import items_of
 from homa.flows.flow import Flow
-from homa.flows.steps import ASKING, Step
+from homa.flows.steps import ASKING, UNCALLED, Step
 from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -109,7 +109,9 @@ class _Made:
         model = {"model": step.options.get("model") or first_model(flow)}
         chain = {**model, "fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
         options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
-        options = replace(options, request={**options.request, "flow": True})
+        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters, step.wait)
+        least = rules.least_version
+        options = replace(options, request={**options.request, "flow": True, "least_version": least})
         whole = Template(view, options, run)
         short, long = _prepared(step, ""), _prepared(step, _SAMPLE)
         template, skipped = whole.fit(short)
@@ -117,12 +119,13 @@ class _Made:
             template.check_bounded(short, in_batch=True)
         base = template.entry("-", short, skipped=skipped)
         check_affordable(template, base.bound, cap)
-        if step.kind == "code":
+        if step.kind in UNCALLED:
             # Nothing is called: it takes its turn in the queue, and neither tokens nor money.
             base = replace(base, bound=0, tokens=NO_TOKENS)
         record = orjson.loads(template.common.encode()) | orjson.loads(base.encode())
-        nano, tokens = _rates(base, template.entry("-", long, skipped=skipped)) if step.kind != "code" else (0.0, 0.0)
-        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters)
+        nano, tokens = (
+            _rates(base, template.entry("-", long, skipped=skipped)) if step.kind not in UNCALLED else (0.0, 0.0)
+        )
         request = ruled(base.request, rules) if rules else base.request
         stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
         return cls(step, stored, template.targets, nano, tokens, _key(step, options.tenant, template, short, rules))
@@ -197,6 +200,8 @@ def _said(step: Step) -> dict[str, Any]:
         said["rule"] = step.rule
     if step.escalate:
         said["escalate"] = list(step.escalate)
+    if step.wait is not None:
+        said["wait"] = step.wait.encode()
     if step.schema is not None:
         said["schema"] = response_format(step.schema)["json_schema"]["schema"]
     if step.kind in ASKING:

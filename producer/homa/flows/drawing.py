@@ -22,6 +22,7 @@ _COLOURS = {
     "filter": "#fbf6e6",
     "join": "#fbf6e6",
     "code": "#eaf5ea",
+    "wait": "#fdeeee",
 }
 
 
@@ -60,6 +61,8 @@ def kind_of(step: Mapping[str, Any]) -> str:
         return str(step["kind"])
     if step["kind"] == "code":
         return f"code, {step['code']}"
+    if step["kind"] == "wait":
+        return "wait, an answer from outside"
     model = step.get("options", {}).get("model", "")
     return f"reduce of {step['width']}, {model}" if step["kind"] == "reduce" else f"{step['kind']}, {model}"
 

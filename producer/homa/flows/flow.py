@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
-from homa.flows.checks import check_prompt_names, check_step_options, follows_of
+from homa.flows.checks import follows_of
 from homa.flows.rules import check_parameters, checked_rule, checks_of, function_of
-from homa.flows.steps import ASKING, INPUTS, Kind, Step
+from homa.flows.step_adding import MOST_STEPS, Steps
+from homa.flows.steps import Step
+from homa.flows.waiting import DAY_S, wait_of
 from homa.submit.job_options import JobOptions, Schema
-from homa.submit.messages import check_prompt
-from homa.submit.option_checks import check_model
 from homa_shared.calls.tools import Tool
 from homa_shared.model.errors import InvalidRequest
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-#: Most answers that one call of a reduce may be given, and most steps of a flow.
-MOST_WIDTH, MOST_STEPS = 200, 50
+__all__ = ["MOST_STEPS", "MOST_WIDTH", "Flow"]
+
+#: Most answers that one call of a reduce may be given.
+MOST_WIDTH = 200
 
 
-class Flow:
+class Flow(Steps):
     """Steps over items: each step is done for each item, and its jobs start once what they follow has ended.
 
     Args:
@@ -29,26 +29,6 @@ class Flow:
     Raises:
         InvalidRequest: it is no name.
     """
-
-    def __init__(self, name: str) -> None:
-        self.name = _checked_name("name", name, {})
-        self._steps: dict[str, Step] = {INPUTS: Step(INPUTS, "source")}
-
-    @property
-    def inputs(self) -> Step:
-        """What a run is given; a step that says nothing else follows it."""
-        return self._steps[INPUTS]
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """All steps, each behind those that it follows; inputs first."""
-        return tuple(self._steps.values())
-
-    @property
-    def results(self) -> Sequence[Step]:
-        """Steps that no other follows: their answers are the flow's."""
-        followed = {id(step) for each in self._steps.values() for step in each.follows}
-        return [step for step in self._steps.values() if step.kind != "source" and id(step) not in followed]
 
     def split(self, parts: str = "parts", *, name: str | None = None) -> Step:
         """Parts of each input, which later steps are done for one by one.
@@ -93,7 +73,7 @@ class Flow:
         Raises:
             InvalidRequest: an option is wrong, a step is another flow's, or the prompt names what is not there.
         """
-        follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
+        follows = follows_of(self.steps, (self.inputs,) if step is None else step)
         asked = {"model": model, **options}
         checks = checks_of(check, repair, escalate, asked)
         return self._add("map", name, follows, prompt, schema, asked, **checks)
@@ -127,7 +107,7 @@ class Flow:
         Raises:
             InvalidRequest: as `map`; or there is nothing to bring together.
         """
-        follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
+        follows = follows_of(self.steps, (self.inputs,) if step is None else step)
         if len(follows) != 1 or (follows[0].over is None and follows[0].kind != "source"):
             raise InvalidRequest("a reduce follows one step that is done for many items: expected such a step")
         if type(fan_in) is not int or not 2 <= fan_in <= MOST_WIDTH:
@@ -166,13 +146,42 @@ class Flow:
         Raises:
             InvalidRequest: a parameter is nothing that the steps before have.
         """
-        follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
+        follows = follows_of(self.steps, (self.inputs,) if step is None else step)
         called, source = function_of(function)
         asked = {} if on is None else {"model": on}
         made = self._add("code", name, follows, "-", schema, asked, code=called, code_version=version or source)
         if isinstance(function, Tool):
             check_parameters(f"step {made.name}", made, function.parameters)
         return made
+
+    def wait(
+        self,
+        step: Step | Sequence[Step] | None = None,
+        *,
+        prompt: str,
+        name: str | None = None,
+        schema: Schema = None,
+        expires_s: float = DAY_S,
+        default: Any = None,
+        on: str | None = None,
+    ) -> Step:
+        """An answer from outside for each item or answer: a person or a webhook is asked, and answers by a token.
+
+        Args:
+            step: as `map`.
+            prompt: what whoever answers is shown; it may name what a prompt may.
+            name: of the step.
+            schema: a type or JSON schema that answers must fit.
+            expires_s: seconds within which it is to be answered, at most 30 days.
+            default: what is answered when nobody has; None: its item fails.
+            on: a model whose provider's workers ask; None: that of the flow's first step with a model.
+
+        Raises:
+            InvalidRequest: as `map`; or the default does not fit the schema.
+        """
+        follows = follows_of(self.steps, (self.inputs,) if step is None else step)
+        waits = wait_of(expires_s, default, schema)
+        return self._add("wait", name, follows, prompt, schema, {} if on is None else {"model": on}, wait=waits)
 
     def filter(self, step: Step, where: Mapping[str, Any], *, name: str | None = None) -> Step:
         """The answers of a step that fit a rule; steps behind it are not done for the others.
@@ -186,7 +195,7 @@ class Flow:
         Raises:
             InvalidRequest: the rule is no JSON schema, or the step has no answers.
         """
-        follows = follows_of(self._steps.values(), step)
+        follows = follows_of(self.steps, step)
         if follows[0].kind == "source":
             raise InvalidRequest(f"a filter follows {follows[0].name}, whose items have no answers: filter the inputs")
         return self._add("filter", name, follows, rule=checked_rule("where", where))
@@ -219,57 +228,10 @@ class Flow:
         Raises:
             InvalidRequest: they are not two steps with answers at least.
         """
-        follows = follows_of(self._steps.values(), steps)
+        follows = follows_of(self.steps, steps)
         if len(follows) < 2 or any(step.kind == "source" for step in follows):
             raise InvalidRequest("a join follows two steps with answers at least: expected such steps")
         return self._add("join", name, follows)
 
-    def _add(
-        self,
-        kind: Kind,
-        name: str | None,
-        follows: tuple[Step, ...],
-        prompt: str = "",
-        schema: Schema = None,
-        options: Mapping[str, Any] | None = None,
-        *,
-        apart: bool = False,
-        **more: Any,
-    ) -> Step:
-        if len(self._steps) >= MOST_STEPS:
-            raise InvalidRequest(f"flow {self.name} has {MOST_STEPS} steps: expected no more")
-        name = next(self._names(kind)) if name is None else _checked_name("name", name, self._steps)
-        place = f"step {name}"
-        over = follows[0] if apart or follows[0].kind == "source" else follows[0].over
-        if kind == "reduce" and over is not None:
-            # What brings parts together is done for what they are parts of.
-            over = over.follows[0] if over.follows else None
-        if kind in ASKING:
-            check_prompt(prompt)
-            model = (options or {}).get("model")
-            if kind != "code" or model is not None:
-                check_model("model", model)
-                check_step_options(place, options or {})
-        asked = dict(options or {})
-        system = asked.pop("system", None)
-        made = Step(name, kind, follows, over, prompt, system, schema, asked, **more)
-        if kind in ASKING and kind != "code":
-            check_prompt_names(place, made)
-        self._steps[name] = made
-        return made
-
-    def _names(self, kind: str) -> Iterator[str]:
-        return (name for n in range(1, MOST_STEPS + 1) if (name := f"{kind}{n}") not in self._steps)
-
     def __repr__(self) -> str:
-        return f"<Flow {self.name}: {', '.join(self._steps)}>"
-
-
-def _checked_name(what: str, name: object, taken: Mapping[str, Step]) -> str:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidRequest(
-            f"{what} is {name!r:.80}: expected a letter, then letters, digits and '_', 40 characters at most"
-        )
-    if name in taken:
-        raise InvalidRequest(f"{what} is {name!r}: another step of this flow has it")
-    return name
+        return f"<Flow {self.name}: {', '.join(step.name for step in self.steps)}>"

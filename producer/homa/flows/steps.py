@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["source", "map", "reduce", "code", "filter", "join"]
+from homa_shared.calls.flow_rules import Wait
+
+Kind = Literal["source", "map", "reduce", "code", "wait", "filter", "join"]
 #: Kinds of steps that have jobs of their own.
-ASKING: frozenset[Kind] = frozenset({"map", "reduce", "code"})
+ASKING: frozenset[Kind] = frozenset({"map", "reduce", "code", "wait"})
+#: Those of them that call no model.
+UNCALLED: frozenset[Kind] = frozenset({"code", "wait"})
 #: What a reduce's prompt may name.
 GATHERED = ("items", "missing")
 #: The name of what a run is given.
@@ -44,6 +48,8 @@ class Step:
     code_version: str = ""
     #: Of a split: the field of an input that has its parts.
     parts: str = ""
+    #: Of a step that is answered from outside: how long somebody may take, and what is answered if nobody does.
+    wait: Wait | None = None
 
     @property
     def bases(self) -> tuple[Step, ...]:

@@ -11,10 +11,10 @@
     [steps.pages]
     split = "pages"
 
-A step says what it does by one of `split`, `map`, `reduce`, `filter`, `join` and `code`. Its value is the step or steps
-that it follows, `inputs` where it follows none; that of `code` is a function's name, and `step` says what it follows.
-All else are the arguments of the method of `Flow` of that name. The order of the steps is free. A prompt that begins
-with `@` names a file beside this one, and so does a schema that is a text.
+A step says what it does by one of `split`, `map`, `reduce`, `filter`, `join`, `wait` and `code`. Its value is the step
+or steps that it follows, `inputs` where it follows none; that of `code` is a function's name, and `step` says what it
+follows. All else are the arguments of the method of `Flow` of that name. The order of the steps is free. A prompt that
+begins with `@` names a file beside this one, and so does a schema that is a text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from homa_shared.model.targets import nearest
 from homa_shared.settings.names import suggestion
 
 #: What a step may do.
-VERBS = ("split", "map", "reduce", "filter", "join", "code")
+VERBS = ("split", "map", "reduce", "filter", "join", "wait", "code")
 
 
 def read_flow(path: Path) -> Flow:
@@ -54,7 +54,9 @@ def read_flow(path: Path) -> Flow:
             )
     steps = told.get("steps")
     if not isinstance(steps, dict) or not steps or not all(isinstance(step, dict) for step in steps.values()):
-        raise InvalidRequest(f"{path}: no step: expected [steps.NAME] with split, map, reduce, filter or join")
+        raise InvalidRequest(
+            f"{path}: no step: expected [steps.NAME] with split, map, reduce, filter, join, wait or code"
+        )
     return _Reading(path, steps).flow(told.get("name", path.stem))
 
 

@@ -26,7 +26,7 @@ from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
 from homa.gateway.openai.responses import endpoints as responses
 from homa.gateway.own import batches as job_batches
-from homa.gateway.own import fleet
+from homa.gateway.own import fleet, flows
 from homa.gateway.own.job_events import job_events
 from homa.gateway.own.jobs import cancel, list_jobs, retry, show, submit
 from homa.gateway.own.metrics import metrics
@@ -103,6 +103,8 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/job-batches/{batch}/retry", job_batches.retry),
         get("/v1/job-batches/{batch}/results", job_batches.results),
         get("/v1/job-batches/{batch}/events", job_batches.events),
+        get("/v1/flows/{run}/questions", flows.questions),
+        post("/v1/flow-answers/{token}", flows.answer),
         get("/v1/costs", fleet.costs),
         get("/v1/limits", fleet.limits),
         get("/v1/queues", fleet.queues),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from homa.client.results import Failure
 from homa_shared.model.errors import (
+    AnswerRefused,
     BudgetExceeded,
     ConfigError,
     HomaError,
@@ -114,6 +115,8 @@ def of_error(error: HomaError) -> ApiError:
     if isinstance(error, KeyConflict):
         # draft-ietf-httpapi-idempotency-key-header, section 2.7: a key that is used again with another request.
         return ApiError(422, message, "idempotency_key_reused", "idempotency-key", retry=False, job_id=error.job_id)
+    if isinstance(error, AnswerRefused):
+        return ApiError(409, message, f"answer_{error.why}", retry=False, job_id=error.job_id)
     if isinstance(error, InvalidRequest):
         return ApiError(400, message, "invalid_request", _place_in(message))
     if isinstance(error, BudgetExceeded):

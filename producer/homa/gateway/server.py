@@ -8,6 +8,7 @@ import socket
 from threading import Thread
 
 import uvicorn
+from starlette.applications import Starlette
 
 from homa.drivers.context import Context
 from homa.gateway.access.local_only import is_loopback
@@ -40,6 +41,7 @@ def listen(host: str, port: int, *, any_keys: bool) -> socket.socket:
             f"host is {host!r}, and no key has been made: anybody who reaches it could spend your money. Make one with "
             "`homa keys create --tenant NAME`, or listen on 127.0.0.1"
         )
+    found: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
@@ -47,6 +49,8 @@ def listen(host: str, port: int, *, any_keys: bool) -> socket.socket:
         found.bind(address)
         found.listen(2048)
     except OSError as error:
+        if found is not None:
+            found.close()
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from None
     return found
 
@@ -62,8 +66,18 @@ def serve(
         limits: what one client may take.
         until_stdin_closes: whether it also stops with whoever holds its standard input.
     """
+    serve_app(create_app(context, limits), listening, until_stdin_closes=until_stdin_closes)
+
+
+def serve_app(app: Starlette, listening: socket.socket, *, until_stdin_closes: bool = False) -> None:
+    """Serves an application of the gateway's until a signal.
+
+    Args:
+        app: gets `state.closing`, which tells whether it is to end.
+        listening: its socket.
+        until_stdin_closes: whether it also stops with whoever holds its standard input.
+    """
     BoundedProtocol.most_connections = _most_connections()
-    app = create_app(context, limits)
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,

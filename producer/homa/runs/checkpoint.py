@@ -13,7 +13,9 @@ from pathlib import Path
 
 import orjson
 
-from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+from homa.files.remote.address import Address, address_of, is_address
+from homa.files.remote.bucket import Bucket, Replaced
+from homa_shared.model.errors import HomaError, InvalidRequest, OutputUnwritable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,16 @@ class Checkpoint:
 class CheckpointFile:
     """The note of one output; of none for a stream."""
 
+    @classmethod
+    def of(cls, output: str) -> CheckpointFile:
+        """That of an output on this machine, or in a bucket."""
+        return StoredCheckpoint(address_of(output, "--output")) if is_address(output) else cls(output)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether there is a place for it."""
+        return self.path is not None
+
     def __init__(self, output: str) -> None:
         path = Path(output)
         streams = output == "-" or (path.exists() and not path.is_file() and not path.is_dir())
@@ -47,12 +59,9 @@ class CheckpointFile:
         if self.path is None or not self.path.exists():
             return None
         try:
-            return Checkpoint(**orjson.loads(self.path.read_bytes()))
-        except (OSError, orjson.JSONDecodeError, TypeError) as error:
-            raise InvalidRequest(
-                f"{self.path} is not a valid checkpoint of a run ({error}): "
-                "remove it to continue without the earlier batch"
-            ) from None
+            return _parsed(self.path.read_bytes(), str(self.path))
+        except OSError as error:
+            raise _invalid(str(self.path), error) from None
 
     def write(self, note: Checkpoint) -> None:
         """Writes the note in one step. Raises OutputUnwritable where it cannot."""
@@ -74,3 +83,52 @@ class CheckpointFile:
     def remove(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+class StoredCheckpoint(CheckpointFile):
+    """The note beside an output in a bucket, where a run on any machine finds it.
+
+    Args:
+        address: of the output.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.path = None
+        self._address = address.at(f"{address.path.rstrip('/')}.run.json")
+        self._bucket = Bucket(address)
+
+    @property
+    def lasts(self) -> bool:
+        return True
+
+    def read(self) -> Checkpoint | None:
+        stat = self._bucket.stat(self._address.path)
+        if stat is None:
+            return None
+        try:
+            return _parsed(self._bucket.read(stat, 0, stat.size), str(self._address))
+        except (FileNotFoundError, Replaced) as error:
+            raise InvalidRequest(f"{self._address} is being written by another run: wait for its end") from error
+
+    def write(self, note: Checkpoint) -> None:
+        try:
+            self._bucket.put(self._address.path, orjson.dumps(note))
+        except HomaError as error:
+            why = f"cannot write {self._address}, which leads back to the batch: {error}"
+            raise OutputUnwritable(f"{why}; nothing was submitted; fix that and use --resume") from error
+
+    def remove(self) -> None:
+        self._bucket.delete(self._address.path)
+
+
+def _parsed(content: bytes, name: str) -> Checkpoint:
+    try:
+        return Checkpoint(**orjson.loads(content))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise _invalid(name, error) from None
+
+
+def _invalid(name: str, error: Exception) -> InvalidRequest:
+    return InvalidRequest(
+        f"{name} is not a valid checkpoint of a run ({error}): remove it to continue without the earlier batch"
+    )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.result_documents import DOCUMENT_NOTES
+from homa.client.result_documents import DOCUMENT_NOTES, UNIT
 from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa.files.rows import as_text
+from homa.runs.long.fitting import Fitting
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_line_options import body_options
 from homa_shared.calls.media import data_url, medium
@@ -37,6 +38,8 @@ class RequestBuilder:
     fleet: Fleet
     own_cap: bool = False
     stored: Template | None = None
+    #: Holds rows against the window of the model; None where each goes to one of its own.
+    fitting: Fitting | None = None
 
     def request(self, row: Row) -> Mapping[str, Any] | BadRow:
         """The request of a row, under its custom_id; or the row as a bad one, with the reason."""
@@ -46,13 +49,21 @@ class RequestBuilder:
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
             if self.stored is not None:
-                return self._by_template(self.stored, row)
-            prompt = self.template.render(row)
-            if not row.images and not row.notes:
+                return self._by_template(self.stored, self._fitted(row)[0])
+            row, prompt = self._fitted(row)
+            if not row.images and not row.notes and row.unit is None:
                 return {"prompt": prompt, "custom_id": row.custom_id}
             return _document_request(row, prompt)
         except (InvalidRequest, MissingField) as error:
             return row.rejected(str(error))
+
+    def _fitted(self, row: Row) -> tuple[Row, str]:
+        """A row as the window of the model admits it, and its prompt."""
+        prompt = self.template.render(row)
+        if self.fitting is None or not self.fitting.may_exceed(prompt):
+            return row, prompt
+        fitted = self.fitting.fitted(row, prompt)
+        return fitted, prompt if fitted is row else self.template.render(fitted)
 
     def _by_template(self, stored: Template, row: Row) -> Mapping[str, Any]:
         """A row as values of a stored template, with its images."""
@@ -91,8 +102,11 @@ class RequestBuilder:
 def _document_request(row: Row, prompt: str) -> Mapping[str, Any]:
     """A document that is shown in part, or that there is something to know of."""
     request: dict[str, Any] = {"custom_id": row.custom_id}
+    metadata: dict[str, Any] = {} if row.unit is None else {UNIT: row.unit}
     if row.notes:
-        request["metadata"] = {DOCUMENT_NOTES: [note[: _MOST_NOTED // len(row.notes)] for note in row.notes]}
+        metadata[DOCUMENT_NOTES] = [note[: _MOST_NOTED // len(row.notes)] for note in row.notes]
+    if metadata:
+        request["metadata"] = metadata
     if row.images and not prompt.strip():  # the images alone: an empty text is no part that providers take
         shown = [{"type": "image_url", "image_url": {"url": url_of(image)}} for image in row.images]
         return {**request, "messages": [{"role": "user", "content": shown}]}

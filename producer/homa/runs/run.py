@@ -138,6 +138,8 @@ class BatchRun:
             facts={ORDER: state.order},
         )
         state.batch, state.view = submission.id, None
+        if state.note is not None:
+            parts.writer.save()
         # The checkpoint first: a batch that nobody knows of would be paid for and never collected.
         state.note = Checkpoint(
             submission.id, parts.run_options.digest, before.cost, before.unresolved, before.unpriced

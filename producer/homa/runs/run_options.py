@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homa.files.identity import READERS_VERSION, OrderDigest
+from homa.files.units.unit import Units
 from homa_shared.model.money import usd
 from homa_shared.model.records import Lane
 
@@ -39,6 +40,8 @@ class RunOptions:
     budget: int | None = None
     #: What all prompts begin with, for the provider's prompt cache; False for no use of it.
     prompt_cache: bool | str | None = None
+    #: What of a document is a row.
+    units: Units = field(default_factory=Units)
 
     @property
     def system(self) -> str | None:
@@ -88,7 +91,7 @@ class RunOptions:
                 "schema": self.schema,
                 "parameters": {name: value for name, value in parameters.items() if _is_said(value)},
                 "prompt": [self.prompt, self.given.get("template")],
-                "readers": READERS_VERSION,
+                "readers": [READERS_VERSION, *self.units.asked] if self.units.asked else READERS_VERSION,
             }
         )
 
@@ -101,4 +104,6 @@ class RunOptions:
         import orjson
 
         asked = {**self.options, "prompt": self.prompt, "budget": self.budget}
+        if self.units.asked:
+            asked["units"] = self.units.asked
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

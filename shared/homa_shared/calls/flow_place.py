@@ -38,12 +38,16 @@ class FlowPlace:
     bound: int | None
     #: Whether its parents are items of a list, not steps side by side.
     gathers: bool = False
+    #: Whether somebody was asked for its answer: its messages are filled.
+    asked: bool = False
+    #: What was answered; None: nothing so far.
+    answered: str | None = None
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> FlowPlace:
         """What stands in a stored request."""
         parents = tuple((str(step), str(reference)) for step, reference in found["parents"])
-        bound = found.get("bound")
+        bound, answered = found.get("bound"), found.get("answered")
         return cls(
             str(found["step"]),
             parents,
@@ -51,13 +55,18 @@ class FlowPlace:
             int(found["bytes"]),
             None if bound is None else int(bound),
             bool(found.get("gathers")),
+            bool(found.get("asked")),
+            None if answered is None else str(answered),
         )
 
     def encode(self) -> bytes:
         """As it stands in a stored request."""
         said = {"step": self.step, "parents": self.parents, "missing": self.missing, "bytes": self.size}
-        bound = {} if self.bound is None else {"bound": str(self.bound)}
-        return orjson.dumps({**said, **bound, **({"gathers": True} if self.gathers else {})})
+        more: dict[str, Any] = {} if self.bound is None else {"bound": str(self.bound)}
+        more |= {name: True for name in ("gathers", "asked") if getattr(self, name)}
+        if self.answered is not None:
+            more["answered"] = self.answered
+        return orjson.dumps({**said, **more})
 
 
 @dataclass(frozen=True, slots=True)

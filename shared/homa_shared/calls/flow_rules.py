@@ -19,6 +19,31 @@ WORDS = frozenset(
 )
 
 
+#: The first version of requests that knows steps which wait: others would call a model for them.
+_WAIT_VERSION = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A step whose answer comes from outside: a person or a webhook."""
+
+    #: How long its token holds.
+    expires_ms: int
+    #: What is answered when nobody has; None: the item fails.
+    default: str | None = None
+
+    @classmethod
+    def decode(cls, found: Mapping[str, Any]) -> Wait:
+        """What stands in a stored request."""
+        default = found.get("default")
+        return cls(int(found["expires_ms"]), None if default is None else str(default))
+
+    def encode(self) -> dict[str, Any]:
+        """As it stands in a stored request."""
+        default = {} if self.default is None else {"default": self.default}
+        return {"expires_ms": self.expires_ms, **default}
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerRules:
     """What a worker asks of the answers of a step."""
@@ -31,13 +56,24 @@ class AnswerRules:
     code: str = ""
     #: Filter behind it -> the rule of answers that pass.
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Of a step that is answered from outside; None: it is not.
+    wait: Wait | None = None
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> AnswerRules:
         """What stands in a stored request."""
         return cls(
-            found.get("rule"), int(found.get("escalation", 0)), str(found.get("code", "")), found.get("filters") or {}
+            found.get("rule"),
+            int(found.get("escalation", 0)),
+            str(found.get("code", "")),
+            found.get("filters") or {},
+            Wait.decode(found["wait"]) if "wait" in found else None,
         )
+
+    @property
+    def least_version(self) -> int:
+        """The first version of requests that knows what they say; 0: whichever knows flows."""
+        return _WAIT_VERSION if self.wait is not None else 0
 
     def encode(self) -> bytes:
         """As it stands in a stored request."""
@@ -46,10 +82,12 @@ class AnswerRules:
             said["escalation"] = self.escalation
         if self.code:
             said["code"] = self.code
+        if self.wait is not None:
+            said["wait"] = self.wait.encode()
         return orjson.dumps({**said, "filters": self.filters} if self.filters else said)
 
     def __bool__(self) -> bool:
-        return self.rule is not None or bool(self.filters) or bool(self.code)
+        return self.rule is not None or bool(self.filters) or bool(self.code) or self.wait is not None
 
 
 NO_RULES = AnswerRules()

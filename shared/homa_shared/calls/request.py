@@ -44,7 +44,7 @@ from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_TOKENS, Tokens
 
 #: Version of the request that this release writes.
-REQUEST_VERSION = 4
+REQUEST_VERSION = 5
 #: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
 #: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
 _API_VERSION = 2
@@ -156,7 +156,8 @@ class JobRequest:
         """
         names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn", "regions")
         said = {name: getattr(self, name) for name in names}
-        head = request_head(self.params, self.targets, flow=self.flow is not None, **said)
+        does_step, least = self.flow is not None, self.rules.least_version
+        head = request_head(self.params, self.targets, flow=does_step, least_version=least, **said)
         asked = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
         whole = head + asked + request_tail(self.options, self.skipped, self.shared)
         if self.rules:
@@ -250,6 +251,7 @@ def request_head(
     turn: bool = False,
     regions: Sequence[str] = (),
     flow: bool = False,
+    least_version: int = 0,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
@@ -261,10 +263,11 @@ def request_head(
         turn: whether it answers a turn of a conversation.
         regions: where the accounts are that may get it.
         flow: whether it does a step of a flow.
+        least_version: the first one that knows what else it says.
     """
     version = REQUEST_VERSION if version is None else version
     said = ((flow, _FLOW_VERSION), (regions, _REGIONS_VERSION), (turn, _TURN_VERSION), (api != CHAT_API, _API_VERSION))
-    least = next((least for is_said, least in said if is_said), 0)
+    least = max(least_version, next((least for is_said, least in said if is_said), 0))
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
         max(version, least),
         _params_json(params),

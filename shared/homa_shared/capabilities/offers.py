@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from homa_shared.settings.sections import ModelAlias
 
 #: Share of an estimated prompt that must exceed a context window before a target is passed over for it.
-_SURELY = 0.7
+SURELY = 0.7
 
 
 class Capabilities:
@@ -113,7 +113,7 @@ class Capabilities:
         if tokens is None:
             return None
         window = self.context_window(target)
-        if window is not None and tokens * _SURELY > window:
+        if window is not None and tokens * SURELY > window:
             return f"its context window is {window} tokens, and the prompt has about {tokens}"
         return None
 

@@ -61,6 +61,15 @@ class TurnPending(InvalidRequest):
         self.turn, self.job_id = turn, job_id
 
 
+class AnswerRefused(InvalidRequest):
+    """A step of a flow takes no answer: it has another one, its token has expired, or its run was cancelled."""
+
+    def __init__(self, message: str, *, why: str = "", job_id: str = "") -> None:
+        super().__init__(message)
+        #: answered, expired, cancelled, or the state in which it has ended otherwise; and the job that waited.
+        self.why, self.job_id = why, job_id
+
+
 class MissingExtra(HomaError):
     """An optional part is not installed; the message carries the install line."""
 
@@ -117,6 +126,10 @@ class StoreFull(HomaError):
 
 class OutputUnwritable(HomaError):
     """The results file takes no more; what it has is kept, and `--resume` goes on from there."""
+
+
+class PlaceUnavailable(HomaError):
+    """An object store or a web server that has inputs, or is to have results, cannot be reached now."""
 
 
 class BudgetExceeded(HomaError):

@@ -17,6 +17,8 @@ KINDS: dict[str, type[Event]] = {
     "job.deferred": events.JobDeferred,
     "job.rerouted": events.JobRerouted,
     "job.retried": events.JobRetried,
+    "job.asked": events.JobAsked,
+    "job.answered": events.JobAnswered,
     "job.recovered": events.JobRecovered,
     "job.resolved": events.AttemptResolved,
     "attempt.resolved": events.AttemptResolved,
@@ -44,7 +46,7 @@ KINDS: dict[str, type[Event]] = {
 #: Name of `Missed` among the events that are put back for one handler; the stream of the fleet's has none.
 MISSED = "missed"
 #: Field of a type -> field of the stream, where they are named differently.
-_STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "target"}
+_STORED = {"reason": "detail", "of": "detail", "token": "detail", "queue": "detail", "scope": "target"}
 
 
 def decode(event_id: str, stored: Mapping[str, str]) -> Event:

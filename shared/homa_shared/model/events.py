@@ -77,6 +77,18 @@ class JobRetried(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobAsked(JobEvent):
+    """A step of a flow waits for a person or a webhook, who answers by `token`; `batch` is its run."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAnswered(JobEvent):
+    """A step of a flow that waited was answered by its token, and goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecovered(JobEvent):
     """A worker was lost in mid-call and its job is queued again; `reason` names the attempt."""
 

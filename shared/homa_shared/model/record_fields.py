@@ -163,6 +163,8 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
         "cv", "turn", "the turn of a conversation that it answers, `conversation:n`; `…:sn` sums up n turns", _RETRIED
     ),
     _text("nd", "node", "the node of a flow's run that it does, `step path`; the run is its batch"),
+    _text("tk", "token", "by which it is answered from outside, where it does a step of a flow that waits"),
+    _text("aw", "answer_digest", "SHA-256 of what was answered by its token"),
     # what it cost
     _number("co", "cost", "known cost so far, nano-dollars", _TAKEN, 0),
     _number("un", "unresolved", "unresolved cost so far, nano-dollars", _TAKEN, 0),

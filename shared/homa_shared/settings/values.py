@@ -25,7 +25,7 @@ from homa_shared.model.webhook_urls import checked_webhook
 _SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
 _NAME = re.compile(r"[^\s:/{}]+")
-STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 BLOB_SCHEMES = ("file", "s3", "gs", "az", "azure", "abfss", "memory")
 #: What an address looks like, for people.
 _EXAMPLE = "https://api.example.com/v1"

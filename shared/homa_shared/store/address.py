@@ -7,6 +7,8 @@
     redis+sentinel://[user:password@]host[:26379],host[:26379]…/service[/db]
                                             user and password are the store's; the sentinels' own are the options
                                             sentinel_username and sentinel_password
+    rediss+sentinel://…                     the same with TLS to the sentinels and to the store that they name; the
+                                            options of both
 
 Reserved characters in user names, passwords and paths are percent-encoded, as in every URL.
 """
@@ -33,12 +35,14 @@ SENTINEL_PORT = 26379
 _URL = re.compile(r"\A(?P<scheme>[a-z+]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?", re.ASCII)
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]+)(?::(?P<port>\d{1,5}))?", re.ASCII)
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"})
+_SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 _OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "redis": frozenset(),
         "rediss": _TLS_OPTIONS,
         "unix": frozenset({"db"}),
-        "redis+sentinel": frozenset({"sentinel_username", "sentinel_password"}),
+        "redis+sentinel": _SENTINEL_OPTIONS,
+        "rediss+sentinel": _SENTINEL_OPTIONS | _TLS_OPTIONS,
     }
 )
 _SECRET_OPTIONS = frozenset({"sentinel_password"})
@@ -52,7 +56,7 @@ class StoreAddress:
     """
 
     url: str = field(repr=False)
-    #: redis, rediss, unix or redis+sentinel.
+    #: redis, rediss, unix, redis+sentinel or rediss+sentinel.
     scheme: str
     #: (host, port) of the store, or of every sentinel; empty for a unix socket.
     hosts: tuple[tuple[str, int], ...] = ()
@@ -72,7 +76,7 @@ class StoreAddress:
         """Take a store URL apart.
 
         Args:
-            url: one of the four forms in this module's docstring.
+            url: one of the forms in this module's docstring.
             origin: the setting that the URL came from, named in errors.
 
         Raises:
@@ -90,6 +94,10 @@ class StoreAddress:
     def of_socket(cls, path: Path) -> Self:
         """The address of a store that listens at a unix socket; the path may hold any character."""
         return cls.parse(f"unix://{quote(str(path))}")
+
+    @property
+    def is_tls(self) -> bool:
+        return self.scheme.startswith("rediss")
 
     @property
     def has_credentials(self) -> bool:
@@ -136,10 +144,10 @@ def _parts(match: re.Match[str]) -> dict[str, Any]:
     }
     if scheme == "unix":
         return parts | _socket_parts(hosts, path, options)
-    if scheme == "redis+sentinel":
+    if scheme.endswith("+sentinel"):
         return parts | _sentinel_parts(hosts, path)
     if "," in hosts:
-        raise _PartError("names several hosts, which only redis+sentinel:// takes")
+        raise _PartError("names several hosts, which only redis+sentinel:// and rediss+sentinel:// take")
     return parts | {"hosts": (_host(hosts, REDIS_PORT),), "db": _db(path.strip("/"))}
 
 

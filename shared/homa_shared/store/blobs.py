@@ -10,17 +10,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote, urlsplit
 
 from homa_shared.model.errors import ConfigError, HomaError, MissingExtra
+from homa_shared.store.buckets import first_line, open_bucket
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
-
-_TIMEOUT_S = 60
 
 
 class BlobsUnavailable(HomaError):
@@ -110,25 +107,13 @@ def blobs_at(url: str) -> Blobs:
         ConfigError: the URL is of no known kind, or names a directory that cannot be made.
     """
     try:
-        import obstore.store
         from obstore.exceptions import BaseError
     except ImportError as error:
         raise MissingExtra(f"the blob store {url}", "blobs") from error
-    scheme = urlsplit(url).scheme
     try:
-        if scheme == "file":
-            directory = Path(unquote(urlsplit(url).path))
-            # Media are as private as the requests that show them.
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return ObjectBlobs(url, obstore.store.LocalStore(directory))
-        if scheme == "memory":
-            return ObjectBlobs(url, obstore.store.MemoryStore())
-        # These options take the place of those that the environment names, so that they must allow what an endpoint
-        # of somebody's own asks for: http, which no cloud's own endpoint speaks.
-        options: Any = {"timeout": timedelta(seconds=_TIMEOUT_S), "allow_http": True}
-        return ObjectBlobs(url, obstore.store.from_url(url, client_options=options))
+        return ObjectBlobs(url, open_bucket(url))
     except (BaseError, OSError, ValueError) as error:
-        raise ConfigError(f"blobs is {url!r}, which cannot be opened: {_first_line(error)}") from error
+        raise ConfigError(f"blobs is {url!r}, which cannot be opened: {first_line(error)}") from error
 
 
 class ObjectBlobs:
@@ -204,10 +189,5 @@ class ObjectBlobs:
 
     def _unavailable(self, error: Exception) -> BlobsUnavailable:
         return BlobsUnavailable(
-            f"the blob store {self.url} cannot be used: {_first_line(error)}; check HOMA_BLOBS and its credentials"
+            f"the blob store {self.url} cannot be used: {first_line(error)}; check HOMA_BLOBS and its credentials"
         )
-
-
-def _first_line(error: Exception) -> str:
-    """obstore's messages have a debug dump behind the first line, with whatever the server answered."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -18,14 +18,14 @@ from typing import Any
 
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
 from redis.backoff import EqualJitterBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import SentinelConnectionPool
 
 from homa_shared.store.address import StoreAddress, masked
 from homa_shared.store.errors import store_error, store_errors
+from homa_shared.store.sentinels import AsyncSentinels, Sentinels
 
 __all__ = ["StoreAddress", "connect_async", "connect_sync", "masked", "store_error", "store_errors"]
 
@@ -68,7 +68,7 @@ def connect_sync(
     options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetRetry)}
     pool: redis.ConnectionPool
     if address.service is not None:
-        sentinel = Sentinel(list(address.hosts), sentinel_kwargs=_sentinel_options(address, Retry, connect_timeout_s))
+        sentinel = Sentinels(address.hosts, _sentinel_options(address, Retry, connect_timeout_s))
         pool = _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
     else:
         pool = _Pool(connection_class=_connection_class(address, redis), **options)  # type: ignore[no-untyped-call]
@@ -94,8 +94,7 @@ def connect_async(
     options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetAsyncRetry)}
     pool: redis.asyncio.ConnectionPool
     if address.service is not None:
-        sentinel_options = _sentinel_options(address, AsyncRetry, connect_timeout_s)
-        sentinel = AsyncSentinel(list(address.hosts), sentinel_kwargs=sentinel_options)
+        sentinel = AsyncSentinels(address.hosts, _sentinel_options(address, AsyncRetry, connect_timeout_s))
         pool = _AsyncSentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
     else:
         pool = _AsyncPool(connection_class=_connection_class(address, redis.asyncio), **options)
@@ -216,8 +215,8 @@ def _options(
     options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
     if address.service is None:
         host, port = address.hosts[0]
-        options |= {"host": host, "port": port}
-    return options | _tls_options(address.options)
+        return options | {"host": host, "port": port} | _tls_options(address.options)
+    return options | _sentinel_tls_options(address)
 
 
 def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
@@ -230,6 +229,11 @@ def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
     return options
 
 
+def _sentinel_tls_options(address: StoreAddress) -> dict[str, Any]:
+    """The same for what redis-py chooses the class of connections for: sentinels' clients, and what they lead to."""
+    return {"ssl": True} | _tls_options(address.options) if address.is_tls else {}
+
+
 def _sentinel_options(address: StoreAddress, retry: type, connect_timeout_s: float) -> dict[str, Any]:
     return {
         "username": address.options.get("sentinel_username"),
@@ -240,13 +244,14 @@ def _sentinel_options(address: StoreAddress, retry: type, connect_timeout_s: flo
         "retry": retry(EqualJitterBackoff(), 0),
         "protocol": 2,
         "legacy_responses": False,
+        **_sentinel_tls_options(address),
     }
 
 
 def _connection_class(address: StoreAddress, package: Any) -> Any:
     if address.socket_path is not None:
         return package.UnixDomainSocketConnection
-    return package.SSLConnection if address.scheme == "rediss" else package.Connection
+    return package.SSLConnection if address.is_tls else package.Connection
 
 
 def _retry(kind: type) -> Any:

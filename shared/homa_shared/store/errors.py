@@ -31,7 +31,10 @@ _REFUSALS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.ClusterDownError, "the cluster is down: wait for it, or mend it"),
     (exceptions.MovedError, f"the namespace lives on another node of this cluster: set {SETTING} to that node"),
 )
-_NO_TLS = f"it speaks no TLS at this port: use redis:// instead of rediss:// in {SETTING}"
+_NO_TLS = (
+    "it speaks no TLS at this port: use redis:// instead of rediss://, or redis+sentinel:// instead of "
+    f"rediss+sentinel://, in {SETTING}"
+)
 _NO_CERTIFICATE = (
     f"start it, or, where it wants a certificate of its clients, name its files as ?ssl_certfile=FILE&ssl_keyfile=FILE "
     f"in {SETTING}"
@@ -39,16 +42,21 @@ _NO_CERTIFICATE = (
 _TLS_FILES = f"check the files that ssl_ca_certs, ssl_certfile and ssl_keyfile name in {SETTING}"
 #: What is wrong with TLS, by words of the failure to connect that it comes as.
 _TLS = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate names another host, or comes from an unknown authority: "
-    f"name the host as the certificate does, or the authority's file as ?ssl_ca_certs=FILE, in {SETTING}",
+    "mismatch, certificate": f"its certificate names another host: name the host as the certificate does in {SETTING}",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate comes from an authority that is not known here, or its time is over: "
+    f"name the authority's file as ?ssl_ca_certs=FILE in {SETTING}",
     "WRONG_VERSION_NUMBER": _NO_TLS,
     "RECORD_LAYER_FAILURE": _NO_TLS,
+    "CERTIFICATE_REQUIRED": "it wants a certificate of its clients: name its files as "
+    f"?ssl_certfile=FILE&ssl_keyfile=FILE in {SETTING}",
     "ALERT": f"it refuses this client's certificate: {_TLS_FILES}",
     "X509": _TLS_FILES,
     "PEM": _TLS_FILES,
     "No such file": _TLS_FILES,
     "Permission denied": _TLS_FILES,
 }
+#: How a server that hangs up is told of, by when it does.
+_HUNG_UP = ("closed by server", "reset by peer", "Broken pipe", "EOF occurred")
 #: The same for replies that redis-py has no class for, by their code.
 _CODES = {
     "DB": f"it has no database of this number: name one that it has at the end of {SETTING}, as a rule /0",
@@ -90,18 +98,25 @@ def store_error(error: Exception, address: StoreAddress) -> HomaError | None:
         return ConfigError(f"{str(error).removeprefix('CLEAR ')}: {NO_KEYS}")
     if str(error).startswith("No connection available"):
         return _unavailable(address, error, "all connections of this process are busy: the store is slow, or too few")
-    if address.scheme == "rediss" and isinstance(error, exceptions.ConnectionError):
+    if address.is_tls and isinstance(error, exceptions.ConnectionError):
         for words, advice in _TLS.items():
             if words in str(error):
-                return _unavailable(address, error, advice)
+                return _unavailable(address, error, advice + _told_by_sentinels(address, words))
         # TLS 1.3 refuses a client behind its handshake, by hanging up.
-        if "ssl_certfile" not in address.options and "closed by server" in str(error):
+        if "ssl_certfile" not in address.options and any(words in str(error) for words in _HUNG_UP):
             return _unavailable(address, error, _NO_CERTIFICATE)
     for kind, advice in _REFUSALS:
         if isinstance(error, kind):
             return _unavailable(address, error, advice)
     refusal = _CODES.get(str(error).partition(" ")[0])
     return _unavailable(address, error, refusal) if refusal else None
+
+
+def _told_by_sentinels(address: StoreAddress, words: str) -> str:
+    """What else may be wrong where sentinels say the store's host: as they come they tell addresses and no names."""
+    if address.service is None or "mismatch" not in words:
+        return ""
+    return ", and let sentinels tell the store's name (resolve-hostnames yes, announce-hostnames yes)"
 
 
 def _unavailable(address: StoreAddress, error: Exception, advice: str) -> StoreUnavailable:

@@ -53,7 +53,10 @@ KEYS: dict[str, KeySpec] = {
     "due": KeySpec("due", "zset", "-", "job -> when it becomes ready (ms)"),
     "leases": KeySpec("l", "zset", "-", "job:attempt -> expiry (ms)"),
     "waiting": KeySpec(
-        "w:<reason>", "zset", "-", "job -> its place; reason is batch:<id>, budget:<instance> or follow:<key>"
+        "w:<reason>",
+        "zset",
+        "-",
+        "job -> its place; reason is batch:<id>, budget:<instance>, follow:<key> or, job -> expiry (ms), token:<run>",
     ),
     "reasons": KeySpec("wr", "zset", "-", "reasons for which something waits -> since (ms)"),
     "deadlines": KeySpec("dl", "zset", "-", "live jobs with a deadline -> deadline (ms)"),

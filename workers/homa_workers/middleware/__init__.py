@@ -7,10 +7,11 @@ from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.around import Around, CallNext, Request, around
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
-from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
+from homa_workers.outcomes.outcomes import Asked, Deferred, Ended, Outcome, Released, Rerouted, Succeeded
 
 __all__ = [
     "Around",
+    "Asked",
     "Call",
     "CallNext",
     "Chore",

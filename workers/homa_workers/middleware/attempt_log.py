@@ -12,7 +12,7 @@ from homa_shared.traces import trace_id
 from homa_workers.attempt import RunningAttempt, Spent
 from homa_workers.middleware.base import Middleware
 from homa_workers.observe.worker_log import WorkerLog
-from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
+from homa_workers.outcomes.outcomes import Asked, Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
 
 
 class AttemptLog(Middleware):
@@ -40,7 +40,7 @@ class AttemptLog(Middleware):
         (log.warning if failed else log.info)(event, **line, **_end(outcome), **_sums(attempt.spent))
 
 
-_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released"}
+_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released", Asked: "asked"}
 
 
 def _line(attempt: RunningAttempt) -> dict[str, Any]:
@@ -65,6 +65,8 @@ def _end(outcome: Outcome) -> dict[str, Any]:
             return {"error": name_of(error), "status": error.status}
         case Released(why):
             return {"why": why}
+        case Asked(_, expires_ms):
+            return {"expires_ms": expires_ms}
 
 
 def _sums(spent: Spent) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from homa_shared.metrics.metric import MODELS_SHOWN, OTHER, BoundedNames
 from homa_shared.store.transitions.attempts import ReportResult
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.base import Middleware
-from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
+from homa_workers.outcomes.outcomes import Asked, Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
 
 #: Upper bounds of buckets, s: of attempts, of first tokens, of waits in a queue.
 SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 FIRST_TOKEN = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 WAITED = (1, 5, 30, 120, 600, 3600)
-_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released"}
+_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released", Asked: "asked"}
 _TOKENS = ("input", "output", "cached", "cache_write", "reasoning")
 
 
@@ -63,7 +63,7 @@ class AttemptMetrics(Middleware):
         if claim.tries == 1 and claim.attempt == 1:
             waited = self._waited.get(claim.lane) or self._waited.setdefault(claim.lane, Tally(WAITED))
             waited.add(claim.waited_ms / 1000)
-        if kind is Released:
+        if kind is Released or kind is Asked:
             return
         tally.seconds.add(attempt.latency_ms / 1000)
         if attempt.first_text_s is not None:

@@ -16,7 +16,7 @@ from homa_shared.store.transitions.attempts import ReportResult
 from homa_shared.traces import Traces, processing
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.base import Middleware, WorkerIdentity
-from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
+from homa_workers.outcomes.outcomes import Asked, Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -40,7 +40,7 @@ _PARAMETERS = {
 }
 #: Its place among an attempt's notes.
 _NOTE = "spans"
-_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released"}
+_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released", Asked: "asked"}
 
 
 class _Open:

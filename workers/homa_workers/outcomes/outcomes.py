@@ -76,6 +76,8 @@ class Succeeded:
     recalled: Recalled | None = None
     #: The middleware that made it; empty: a provider did.
     answered_by: str = ""
+    #: Whether it is complete, and yet kept for no equal job.
+    alone: bool = False
 
     @property
     def called(self) -> bool:
@@ -129,7 +131,18 @@ class Released:
     delay_ms: int = 0
 
 
-Outcome = Succeeded | Deferred | Rerouted | Ended | Released
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A step of a flow that waits for an answer from outside; nothing was called."""
+
+    token: str
+    #: How long it holds.
+    expires_ms: int
+    #: With the question in the place of its template.
+    request: bytes
+
+
+Outcome = Succeeded | Deferred | Rerouted | Ended | Released | Asked
 
 
 def paid_usage(outcome: Outcome) -> Usage | None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import orjson
 
 from homa_shared.calls.failures import Charge, ProviderError
 from homa_shared.model.json_safe import valid_text
+from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Report, ReportResult, Settlement, fail, requeue, settle_one
+from homa_shared.store.transitions.flows import ask
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes import reports
 from homa_workers.outcomes.answer_ends import end_of
-from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
+from homa_workers.outcomes.outcomes import Asked, Deferred, Ended, Outcome, Released, Rerouted, Succeeded
 from homa_workers.pipeline.answer_filters import dropped_by
 from homa_workers.pipeline.costs import all_spent, last_price, least_price
 from homa_workers.pipeline.skipping import tell_skipped
@@ -96,6 +99,9 @@ class Acknowledger:
             case Ended(error, state):
                 report, envelope = self._failure(attempt, error, nano), reports.error_json(attempt, error)
                 return await self._report(fail(keys, key, state, envelope, report, valid_text(str(error))))
+            case Asked(token, expires_ms, request):
+                unsent = Report("released", Charge.NONE, used=NOTHING_USED, worker=self._log.worker)
+                return await self._report(ask(keys, key, unsent.encode(), token, expires_ms, request))
             case Released(_, delay_ms):
                 await hand_back(self._store, claim, self._log, delay_ms=delay_ms)
                 return None
@@ -120,6 +126,7 @@ class Acknowledger:
             report = reports.of_recall(
                 claim, outcome.completion, after_calls=after_calls, answered=answered, worker=worker
             )
+            report = replace(report, partial=report.partial or outcome.alone)
             return reports.noting(report, attempt.parameter_notes)
         plan = self._book.plan(claim.target)
         report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker, refused=attempt.refused)

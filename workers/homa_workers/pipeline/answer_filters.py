@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from homa_shared.calls.flow_rules import AnswerRules, as_json
-from homa_shared.calls.json_schema import answer_schema
 from homa_shared.model.errors import HomaError
-from homa_workers.pipeline.steps.schema_check import check
+from homa_workers.pipeline.steps.schema_check import check, ready
 
 
 async def dropped_by(rules: AnswerRules, answer: str) -> list[str]:
@@ -13,7 +12,7 @@ async def dropped_by(rules: AnswerRules, answer: str) -> list[str]:
     held, dropped = as_json(answer), []
     for name, rule in rules.filters.items():
         try:
-            await check(answer_schema(rule), held)
+            await check(await ready(rule), held)
         except HomaError:
             dropped.append(name)
     return dropped

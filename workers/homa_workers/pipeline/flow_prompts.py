@@ -48,6 +48,8 @@ class FlowPrompts:
         Raises:
             Halted: what they are made of is no longer kept, or lacks a field that they name.
         """
+        if place.asked:
+            return
         request, values = attempt.request, await self._values(attempt, place)
         if request.rules.code:
             attempt.values = values_by_name(place, values)

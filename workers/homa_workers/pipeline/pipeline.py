@@ -36,6 +36,7 @@ from homa_workers.pipeline.flow_prompts import FlowPrompts
 from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
+from homa_workers.pipeline.waits import answered_from_outside
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.group_commit import GroupCommit
@@ -188,6 +189,8 @@ class Pipeline:
         request = attempt.request
         if request.kind == EMBEDDING:
             return await Embedding(self._journal(attempt), self.caller, self.vectors).answer()
+        if request.rules.wait is not None:
+            return answered_from_outside(attempt, request.rules.wait)
         if takes_steps(request):
             if request.rules.code:
                 return await run_code(attempt, self.toolbox)

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from homa.cli.documents.work import ReplyDocument
 from homa.cli.job_flags import JobFlags
 from homa.cli.option_types import value_option
+from homa.cli.output import json_option
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.ASK)
@@ -28,7 +30,7 @@ _flags = JobFlags(Command.ASK)
 @click.option("--expect-turn", type=click.IntRange(0), help="Refuse unless it has so many turns.")
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is written.")
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+@json_option(ReplyDocument, said="Print one JSON document instead.")
 def command(**options: Any) -> None:
     """Run one job and stream the answer. PROMPT is the question, or - to read it from standard input.
 

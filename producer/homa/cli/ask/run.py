@@ -14,6 +14,7 @@ import orjson
 from homa.cli import worker_logs
 from homa.cli.ask.turn import submission_of
 from homa.cli.context import say, standard_input, submitting_session
+from homa.cli.documents.work import ReplyDocument
 from homa.cli.file_options import is_pdf
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
@@ -210,8 +211,8 @@ def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
     say(f"{reply.provider}:{reply.model}, {tokens}, {cost}{took}, job {reply.job_id}")
 
 
-def _document(reply: Reply[Any]) -> dict[str, Any]:
-    document = {
+def _document(reply: Reply[Any]) -> ReplyDocument:
+    document: ReplyDocument = {
         "job": reply.job_id,
         "text": reply.text,
         "provider": reply.provider,
@@ -225,4 +226,6 @@ def _document(reply: Reply[Any]) -> dict[str, Any]:
         "cached_tokens": reply.usage.cached_tokens,
         "latency_ms": reply.latency_ms,
     }
-    return document if reply.schema is None else {**document, "parsed": reply.parsed}
+    if reply.schema is not None:
+        document["parsed"] = reply.parsed
+    return document

@@ -10,6 +10,7 @@ from homa.cli.batches.format import batch_document, batch_facts
 from homa.cli.batches.results import write_results
 from homa.cli.batches.watch import watch
 from homa.cli.context import say, session
+from homa.cli.documents.batches import BatchDocument, BatchesDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
 from homa.client.management import batches
@@ -30,14 +31,14 @@ command.add_command(watch)
 
 @command.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most batches to list.")
-@json_option
+@json_option(BatchesDocument)
 def list_(limit: int, as_json: bool) -> None:
     """List batches, newest first."""
     with session() as here:
         found: list[BatchInfo] = list(here.driver.iterate(batches.listing(here.keys, BatchFilter(), limit=limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"batches": [batch_document(view) for view in found]})
+        print_json(BatchesDocument(batches=[batch_document(view) for view in found]))
         return
     print_table(
         ("BATCH", "STATE", "LINES", "DONE", "FAILED", "COST", "AGE", "NAME"),
@@ -62,7 +63,7 @@ def list_(limit: int, as_json: bool) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option
+@json_option(BatchDocument)
 def show(batch: str, as_json: bool) -> None:
     """Show a batch: counts, cost, state."""
     with session() as here:
@@ -91,7 +92,7 @@ def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option
+@json_option(BatchDocument)
 def cancel(batch: str, as_json: bool) -> None:
     """Cancel a batch.
 
@@ -108,7 +109,7 @@ def cancel(batch: str, as_json: bool) -> None:
 @command.command()
 @click.argument("batch")
 @click.option("--why", default="by hand", show_default=True, help="Kept in the batch's record.")
-@json_option
+@json_option(BatchDocument)
 def pause(batch: str, why: str, as_json: bool) -> None:
     """Pause a batch; calls in flight finish."""
     with session() as here:
@@ -121,7 +122,7 @@ def pause(batch: str, why: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option
+@json_option(BatchDocument)
 def resume(batch: str, as_json: bool) -> None:
     """Let a paused batch go on."""
     with session() as here:

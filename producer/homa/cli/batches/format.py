@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from homa.cli.documents.batches import BatchDocument
 from homa.cli.output import dollars, moment, number, usd_or_null
 from homa.client.management.batches import BatchInfo
 from homa.client.management.units import ms_of, ms_of_known
 
 
-def batch_document(view: BatchInfo) -> dict[str, Any]:
+def batch_document(view: BatchInfo) -> BatchDocument:
     """A batch for programs."""
     return {
         "batch": view.id,

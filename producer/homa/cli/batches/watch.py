@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from homa.cli.batches.format import batch_document
 from homa.cli.context import say, session
+from homa.cli.documents.batches import BatchDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
-from homa.cli.output import console, dollars, print_json_line
+from homa.cli.output import console, dollars, json_option, print_json_line
 from homa.client.management.batches import BatchInfo, batch_info
 from homa.client.session import Session
 
@@ -21,7 +21,7 @@ _LOOK_S, _LINE_S = 0.5, 30.0
 
 @click.command()
 @click.argument("batch")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: the batch whenever its counts have changed.")
+@json_option(BatchDocument, said="JSON Lines: the batch whenever its counts have changed.")
 def watch(batch: str, as_json: bool) -> None:
     """Follow a batch until it is complete.
 
@@ -42,7 +42,7 @@ def watch(batch: str, as_json: bool) -> None:
 
 
 def _watch_lines(here: Session, view: BatchInfo) -> BatchInfo:
-    told: dict[str, Any] | None = None
+    told: BatchDocument | None = None
     while True:
         document = batch_document(view)
         if document != told:

@@ -8,6 +8,7 @@ import click
 
 from homa.cli.context import say, session, submitting_session
 from homa.cli.conversations.format import conversation_document, conversation_facts, turn_document, turn_rows
+from homa.cli.documents.conversations import ConversationsDocument, ShownConversationDocument
 from homa.cli.output import age, json_option, number, print_facts, print_json, print_table
 from homa.client.conversations.info import ConversationInfo, list_conversations
 from homa.client.conversations.reading import PAGE, read_page, turns_of
@@ -28,14 +29,14 @@ def command() -> None:
 @click.option("--owner", metavar="NAME", help="Only this owner's.")
 @click.option("--tenant", metavar="NAME", help="Only this tenant's.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most to list.")
-@json_option
+@json_option(ConversationsDocument)
 def list_(owner: str | None, tenant: str | None, limit: int, as_json: bool) -> None:
     """List conversations, those used last first."""
     with session() as here:
         found = here.driver.run(list_conversations(here.keys, owner, tenant, limit))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"conversations": [conversation_document(info) for info in found]})
+        print_json(ConversationsDocument(conversations=[conversation_document(info) for info in found]))
         return
     print_table(
         ("CONVERSATION", "TURNS", "WAITS", "USED", "OWNER", "TENANT", "MODEL", "BRANCH OF"),
@@ -60,7 +61,7 @@ def list_(owner: str | None, tenant: str | None, limit: int, as_json: bool) -> N
 @command.command()
 @click.argument("conversation")
 @click.option("--turns", type=click.IntRange(1, PAGE), default=20, show_default=True, help="Last turns to show.")
-@json_option
+@json_option(ShownConversationDocument)
 def show(conversation: str, turns: int, as_json: bool) -> None:
     """Show a conversation and its last turns."""
     with session() as here:
@@ -70,7 +71,8 @@ def show(conversation: str, turns: int, as_json: bool) -> None:
         latest = here.driver.run(turns_of(here.keys, page))[-turns:]
     info = ConversationInfo.of(page.facts)
     if as_json:
-        print_json({**conversation_document(info), "latest_turns": [turn_document(turn) for turn in latest]})
+        turns_told = [turn_document(turn) for turn in latest]
+        print_json(ShownConversationDocument(**conversation_document(info), latest_turns=turns_told))
         return
     print_facts(conversation_facts(info))
     print_table(

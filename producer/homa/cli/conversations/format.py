@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import orjson
 
+from homa.cli.documents.conversations import ConversationDocument, TurnDocument
 from homa.cli.output import moment, number
 from homa.client.conversations.info import ConversationInfo
 from homa.client.conversations.turns import Turn
 from homa.client.management.wording import shortened
 
 
-def conversation_document(info: ConversationInfo) -> dict[str, Any]:
+def conversation_document(info: ConversationInfo) -> ConversationDocument:
     """One conversation for programs."""
     return {
         "conversation": info.id,
@@ -33,7 +33,7 @@ def conversation_document(info: ConversationInfo) -> dict[str, Any]:
     }
 
 
-def turn_document(turn: Turn) -> dict[str, Any]:
+def turn_document(turn: Turn) -> TurnDocument:
     """One turn for programs."""
     return {
         "number": turn.number,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from homa.cli.documents.work import CountDocument
 from homa.cli.output import json_option
 
 
@@ -11,7 +12,7 @@ from homa.cli.output import json_option
 @click.argument("text", metavar="TEXT|@FILE|-")
 @click.option("--model", required=True, metavar="P:M", help="Target or alias that would read it.")
 @click.option("--exact", is_flag=True, help="Ask the provider's own count, where it has one; needs its key here.")
-@json_option
+@json_option(CountDocument)
 def command(text: str, model: str, exact: bool, as_json: bool) -> None:
     """Count tokens of a text. Counts are exact and offline for OpenAI's models whose encodings are public; others are
     estimated, by a factor that workers learn from what replies report.

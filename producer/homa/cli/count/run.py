@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import orjson
 
 from homa.cli.context import say, standard_input, submitting_session
+from homa.cli.documents.work import CountDocument
 from homa.client.exact_count import count_exactly
 from homa.client.session import Session
 from homa.files import read_argument
@@ -24,13 +23,13 @@ def count_text(text: str, model: str, *, exact: bool, as_json: bool) -> None:
         target, sums = _looked_up(here, model)
     if exact:
         tokens = _asked(here, target, prompt)
-        _tell({"tokens": tokens, "exact": True, "model": str(target), "by": target.provider}, as_json)
+        _tell(CountDocument(tokens=tokens, exact=True, model=str(target), by=target.provider), as_json)
         return
     found = count_tokens(prompt, target.model, factor=sums.factor)
     by = "encoding" if found.exact else "estimate"
-    document: dict[str, Any] = {"tokens": found.tokens, "exact": found.exact, "model": str(target), "by": by}
+    document = CountDocument(tokens=found.tokens, exact=found.exact, model=str(target), by=by)
     if not found.exact:
-        document |= {"factor": round(sums.factor, 3), "learned_from": sums.replies}
+        document["factor"], document["learned_from"] = round(sums.factor, 3), sums.replies
     _tell(document, as_json)
 
 
@@ -50,14 +49,14 @@ def _asked(here: Session, target: Target, prompt: str) -> int:
         raise InvalidRequest(f"--exact: {error}") from error
 
 
-def _tell(document: dict[str, Any], as_json: bool) -> None:
+def _tell(document: CountDocument, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(document))
         return
     click.echo(document["tokens"])
     if document["exact"]:
         say(f"{document['model']}: exact, {'as the provider counts' if document['by'] != 'encoding' else 'offline'}")
-    elif document["learned_from"]:
+    elif document.get("learned_from"):
         say(
             f"{document['model']}: an estimate, o200k times {document['factor']}, "
             f"learned from {document['learned_from']} replies"

@@ -7,6 +7,7 @@ import click
 from homa.cli.context import say
 from homa.cli.doctor.check import Check
 from homa.cli.doctor.checks import checks
+from homa.cli.documents.settings import CheckDocument, DoctorDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import json_option, print_json, print_table
 from homa_shared.store.safety_checks import Level
@@ -16,7 +17,7 @@ _MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.ERROR: "ERROR"}
 
 @click.command("doctor")
 @click.option("--deep", is_flag=True, help="Also audit the store: each live job in one index, every counter right.")
-@json_option
+@json_option(DoctorDocument)
 def command(deep: bool, as_json: bool) -> None:
     """Check settings, keys, adapters, models, store, clock, reach, drift, workers; status 1 if work would be lost.
 
@@ -27,7 +28,7 @@ def command(deep: bool, as_json: bool) -> None:
     found = list(checks(load_settings(), deep=deep))
     bad = [check for check in found if check.level is Level.ERROR]
     if as_json:
-        print_json({"ok": not bad, "checks": [_document(check) for check in found]})
+        print_json(DoctorDocument(ok=not bad, checks=[_document(check) for check in found]))
     else:
         print_table(("", "CHECK", "FOUND", "WHAT TO DO"), map(_row, found), wraps={"FOUND", "WHAT TO DO"})
         warnings = sum(check.level is Level.WARNING for check in found)
@@ -40,5 +41,5 @@ def _row(check: Check) -> tuple[str, str, str, str]:
     return _MARKS[check.level], check.name, check.value, check.what_to_do
 
 
-def _document(check: Check) -> dict[str, str]:
+def _document(check: Check) -> CheckDocument:
     return {"level": check.level, "check": check.name, "value": check.value, "what_to_do": check.what_to_do}

@@ -27,12 +27,11 @@ def store_exposure(address: StoreAddress) -> Iterator[Check]:
     if address.scheme == "unix" or all(_is_here(host) for host, _ in address.hosts):
         yield Check(Level.OK, "transport", "this machine alone")
         return
-    if address.scheme == "rediss":
+    if address.is_tls:
         yield _checked_certificate(address)
     else:
-        what = "prompts and replies cross the network as they are: use rediss:// (docs/security.md)"
-        if address.scheme == "redis+sentinel":
-            what = "Homa speaks no TLS to sentinels: keep the network between private, or tunnel it (docs/security.md)"
+        tls = "rediss://" if address.service is None else "rediss+sentinel://"
+        what = f"prompts and replies cross the network as they are: use {tls} (docs/security.md)"
         yield Check(Level.WARNING, "transport", "not encrypted", what)
     if not address.has_credentials and "ssl_certfile" not in address.options:
         what = "whoever reaches it can read and change everything: give it an ACL user, and put it in HOMA_REDIS_URL"

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from homa.cli.documents.work import EmbeddedTextsDocument
 from homa.cli.input_options import text_options
 from homa.cli.job_flags import JobFlags
+from homa.cli.output import json_option
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.EMBED)
@@ -25,7 +27,7 @@ _flags = JobFlags(Command.EMBED)
 @click.option("--force", is_flag=True, help="Write an existing output anew.")
 @_flags.others()
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
-@click.option("--json", "as_json", is_flag=True, help="End with one JSON document of sums on stdout; needs --output.")
+@json_option(EmbeddedTextsDocument, said="End with one JSON document of sums on stdout; needs --output.")
 def command(**options: Any) -> None:
     """Turn texts into vectors. INPUT: files, directories, globs, or - for standard input, as `homa run` reads them.
 

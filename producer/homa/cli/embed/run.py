@@ -18,6 +18,7 @@ import orjson
 
 from homa.cli import worker_logs
 from homa.cli.context import say, submitting_session
+from homa.cli.documents.work import EmbeddedTextsDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
@@ -25,6 +26,7 @@ from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.session import Session
 from homa.client.worker_demand import workers_for
 from homa.files import BadRow, Places, Row, open_inputs
+from homa.files.remote.address import is_address
 from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
@@ -76,6 +78,8 @@ def embed_inputs(**options: Any) -> None:
     if options["as_json"] and options["output"] == "-":
         raise InvalidRequest("--json prints sums to stdout: give the vectors a file of their own with --output FILE")
     asked = job_options(Command.EMBED, options)
+    if is_address(options["output"]):
+        raise InvalidRequest(f"--output {options['output']}: vectors are written to files of this machine, or -")
     places = Places(outputs=() if options["output"] == "-" else (Path(options["output"]),))
     rows = open_inputs(
         options["inputs"],
@@ -180,14 +184,16 @@ def _tell(sums: Sums, options: Mapping[str, Any]) -> None:
     failed = f", {sums.failed} failed" if sums.failed else ""
     say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped{failed}, {sums.tokens} tokens, {cost}")
     if options["as_json"]:
-        totals = {
+        told: EmbeddedTextsDocument = {
             "texts": sums.texts,
             "cached": sums.cached,
             "skipped": sums.bad,
             "failed": sums.failed,
             "input_tokens": sums.tokens,
+            "cost_usd": usd(sums.nano_usd),
+            "unpriced_jobs": sums.unpriced_jobs,
+            "output": options["output"],
         }
-        money = {"cost_usd": usd(sums.nano_usd), "unpriced_jobs": sums.unpriced_jobs}
-        click.echo(orjson.dumps(totals | money | {"output": options["output"]}))
+        click.echo(orjson.dumps(told))
     if sums.bad or sums.failed:
         raise Stopped(SOME_FAILED)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
 from homa.cli.context import say, session
+from homa.cli.documents.events import EventDocument, EventsDocument
 from homa.cli.events.dead import dead, drop, retry
 from homa.cli.events.handlers import forget, handlers
 from homa.cli.output import json_option, moment, print_json, print_json_line, print_table
@@ -29,7 +29,7 @@ Wanted = Callable[[reads.Event], bool]
 @click.option("--job", metavar="ID", help="Only of this job.")
 @click.option("--batch", metavar="ID", help="Only of this batch.")
 @click.option("--event", metavar="NAME", help="Only of this name, or of those that begin so: job.failed, batch.")
-@json_option
+@json_option(EventsDocument, EventDocument)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -61,7 +61,7 @@ def command(
             _tell_unwritten(here, event)
             _follow(here, rows, seen, wanted, as_json)
     if as_json:
-        print_json({"events": [_document(row) for row in rows]})
+        print_json(EventsDocument(events=[_document(row) for row in rows]))
         return
     print_table(
         ("TIME", "EVENT", "JOB OR BATCH", "TARGET", "DETAIL"),
@@ -118,7 +118,7 @@ def _print(row: reads.Event, as_json: bool) -> None:
         click.echo("  ".join(word for word in words if word))
 
 
-def _document(row: reads.Event) -> dict[str, Any]:
+def _document(row: reads.Event) -> EventDocument:
     return {
         "id": row.id,
         "at_ms": row.at_ms,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.jobs import AnswersDocument, CancelledDocument, RetriedDocument
 from homa.cli.job_filters import chunks, filter_options, job_filter, move_all, require_some
 from homa.cli.jobs.answers import tell, tell_counts
 from homa.cli.output import json_option
@@ -22,7 +23,7 @@ from homa_shared.store.transitions import admin
 @click.command()
 @click.argument("jobs", nargs=-1)
 @filter_options
-@json_option
+@json_option(AnswersDocument, CancelledDocument)
 def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     """Cancel jobs.
 
@@ -57,7 +58,7 @@ def _cancelling(keys: Keys, jobs: Sequence[str]) -> Op[list[str]]:
 @click.command()
 @click.argument("jobs", nargs=-1)
 @filter_options
-@json_option
+@json_option(AnswersDocument, RetriedDocument)
 def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     """Retry ended jobs as new ones.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from homa.cli.context import say
+from homa.cli.documents.jobs import AnswerDocument, AnswersDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import print_json
 from homa.client.management.refusals import refusal
@@ -20,12 +21,14 @@ def tell(verb: str, answers: Sequence[tuple[str, ...]], as_json: bool) -> None:
     bad = [(name, answer) for name, answer, *_ in answers if answer not in _GOOD]
     if as_json:
         print_json(
-            {
-                "jobs": [
-                    {"job": name, "answer": answer} | ({"retried_by": more[0] or None} if more else {})
+            AnswersDocument(
+                jobs=[
+                    AnswerDocument(job=name, answer=answer, retried_by=more[0] or None)
+                    if more
+                    else AnswerDocument(job=name, answer=answer)
                     for name, answer, *more in answers
                 ]
-            }
+            )
         )
     else:
         for name, answer, *more in answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import say, session, visible
+from homa.cli.documents.jobs import JobsDocument, ListedJobDocument, ShownJobDocument, TraceDocument
 from homa.cli.job_filters import filter_options, job_filter
 from homa.cli.jobs.actions import cancel, retry
 from homa.cli.jobs.json import attempt_document, job_document, step_document
@@ -44,7 +45,7 @@ for _elsewhere in (why, cancel, retry, resolve, purge):
 @command.command("list")
 @filter_options
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Most jobs to list.")
-@json_option
+@json_option(JobsDocument)
 def list_(limit: int, as_json: bool, **filters: str | None) -> None:
     """List jobs.
 
@@ -54,7 +55,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
         found: list[JobInfo] = list(here.driver.iterate(listing(here.keys, job_filter(filters), limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"jobs": [job_document(job) | {"error": job.error} for job in found]})
+        print_json(JobsDocument(jobs=[ListedJobDocument(**job_document(job), error=job.error) for job in found]))
         return
     print_table(
         ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR", "ERROR"),
@@ -70,7 +71,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 @command.command()
 @click.argument("job")
 @click.option("--trace", is_flag=True, help="What happened to it, moment by moment; texts are redacted.")
-@json_option
+@json_option(ShownJobDocument, TraceDocument)
 def show(job: str, trace: bool, as_json: bool) -> None:
     """Show a job: record, attempts, request, reply."""
     if trace:
@@ -89,8 +90,9 @@ def show(job: str, trace: bool, as_json: bool) -> None:
     if as_json:
         attempts = [attempt_document(attempt) for attempt in view.attempts]
         steps = [step_document(step) for step in view.steps]
-        told = {"attempts": attempts, "steps": steps, "request": request, "reply": reply}
-        print_json(job_document(record) | told)
+        print_json(
+            ShownJobDocument(**job_document(record), attempts=attempts, steps=steps, request=request, reply=reply)
+        )
         return
     print_facts([*job_facts(record), ("output cap", output_cap(request))])
     if view.attempts:

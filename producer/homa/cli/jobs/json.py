@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from homa.cli.documents.jobs import AttemptDocument, JobDocument, PaidDocument, StepDocument
 from homa.cli.output import usd_or_null
 from homa.client.management.jobs import JobInfo
 from homa.client.management.units import ms_of, ms_of_known
 from homa_shared.model.records import Attempt, Step
 
 
-def job_document(job: JobInfo) -> dict[str, Any]:
+def job_document(job: JobInfo) -> JobDocument:
     """A job for programs."""
     return {
         "job": job.id,
@@ -38,7 +37,7 @@ def job_document(job: JobInfo) -> dict[str, Any]:
     }
 
 
-def attempt_document(attempt: Attempt) -> dict[str, Any]:
+def attempt_document(attempt: Attempt) -> AttemptDocument:
     """An attempt for programs."""
     return {
         "attempt": attempt.number,
@@ -54,7 +53,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def step_document(step: Step) -> dict[str, Any]:
+def step_document(step: Step) -> StepDocument:
     """A paid reply that did not end its job, as `--json` shows it."""
     return {
         "step": step.number,
@@ -67,7 +66,7 @@ def step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def _costs(paid: Attempt | Step) -> dict[str, Any]:
+def _costs(paid: Attempt | Step) -> PaidDocument:
     return {
         "tier": paid.terms or None,
         "fees": paid.fees,

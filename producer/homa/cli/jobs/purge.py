@@ -9,6 +9,7 @@ import click
 
 from homa.cli import option_types
 from homa.cli.context import session
+from homa.cli.documents.jobs import AnswersDocument, PurgedDocument
 from homa.cli.job_filters import filter_options, move_all, require_some
 from homa.cli.jobs.answers import tell, tell_counts
 from homa.cli.output import json_option
@@ -28,7 +29,7 @@ from homa_shared.store.transitions import admin
     metavar="SPAN",
     help="Only jobs ended so long ago: 90s, 12h, 7d.",
 )
-@json_option
+@json_option(AnswersDocument, PurgedDocument)
 def purge(jobs: Sequence[str], age_ms: int | None, as_json: bool, **filters: str | None) -> None:
     """Forget ended jobs at once.
 

@@ -6,6 +6,7 @@ import click
 
 from homa.cli import option_types
 from homa.cli.context import session
+from homa.cli.documents.jobs import AnswersDocument, UnresolvedDocument, UnresolvedListDocument
 from homa.cli.jobs.answers import tell
 from homa.cli.output import age, dollars, json_option, print_json, print_table, usd_or_null
 from homa.client.management import resolutions
@@ -27,7 +28,7 @@ from homa_shared.store import reads
 )
 @click.option("--note", default="", help="Kept in the job's history.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Most attempts to list.")
-@json_option
+@json_option(UnresolvedListDocument, AnswersDocument)
 def resolve(attempt: str | None, nano_usd: int | None, note: str, limit: int, as_json: bool) -> None:
     """Settle an attempt of unknown cost by hand.
 
@@ -47,7 +48,7 @@ def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
     found: list[Unresolved] = list(here.driver.iterate(resolutions.unresolved(here.keys, limit)))
     now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"unresolved": [_document(one) for one in found]})
+        print_json(UnresolvedListDocument(unresolved=[_document(one) for one in found]))
         return
     print_table(
         ("ATTEMPT", "AGE", "TARGET", "OUTCOME", "AT MOST", "ERROR"),
@@ -68,7 +69,7 @@ def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
     )
 
 
-def _document(one: Unresolved) -> dict[str, object]:
+def _document(one: Unresolved) -> UnresolvedDocument:
     return {
         "attempt": one.attempt,
         "since_ms": ms_of(one.since),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from homa.cli.context import session, visible
+from homa.cli.documents.jobs import MomentDocument, TraceDocument
 from homa.cli.jobs.offloaded import whole_reply, whole_request
 from homa.cli.jobs.tables import prompt_text
 from homa.cli.output import print_json, print_table
@@ -33,8 +34,8 @@ def show_trace(job: str, as_json: bool) -> None:
     moments = timeline(view, reply, marks, why)
     prompt, answer = excerpt(prompt_text(request), _EXCERPT), excerpt(answer_text(reply), _EXCERPT)
     if as_json:
-        told = [{"at_ms": at_ms, "what": what, "detail": detail} for at_ms, what, detail in moments]
-        print_json({"job": job, "state": view.job.state, "moments": told, "prompt": prompt, "answer": answer})
+        told = [MomentDocument(at_ms=at_ms, what=what, detail=detail) for at_ms, what, detail in moments]
+        print_json(TraceDocument(job=job, state=view.job.state, moments=told, prompt=prompt, answer=answer))
         return
     print_table(
         ("AT", "SINCE", "WHAT", "DETAIL"), _rows(moments, view.job.submitted_ms), right={"SINCE"}, wraps={"DETAIL"}

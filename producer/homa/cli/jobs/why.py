@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
+from homa.cli.documents.jobs import HoldDocument, WhyDocument
 from homa.cli.output import json_option, print_json, print_table, span
 from homa.client.management import why as reasons
 from homa.client.management.units import ms_of_known_span
@@ -12,7 +13,7 @@ from homa.client.management.units import ms_of_known_span
 
 @click.command()
 @click.argument("job")
-@json_option
+@json_option(WhyDocument)
 def why(job: str, as_json: bool) -> None:
     """Explain what holds a job, and until when.
 
@@ -22,10 +23,10 @@ def why(job: str, as_json: bool) -> None:
         answer = here.driver.run(reasons.why(here.keys, job))
     if as_json:
         holds = [
-            {"kind": hold.kind, "name": hold.name, "wait_ms": ms_of_known_span(hold.wait_s), "detail": hold.detail}
+            HoldDocument(kind=hold.kind, name=hold.name, wait_ms=ms_of_known_span(hold.wait_s), detail=hold.detail)
             for hold in answer.holds
         ]
-        print_json({"job": job, "state": answer.state, "holds": holds, "live_workers": answer.live_workers})
+        print_json(WhyDocument(job=job, state=answer.state, holds=holds, live_workers=answer.live_workers))
         return
     click.echo(answer.verdict)
     print_table(

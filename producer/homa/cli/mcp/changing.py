@@ -10,6 +10,7 @@ from homa.client.management.retries import retry_one
 from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
+from homa_shared.store.audit_trail import NOTHING, audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
@@ -23,26 +24,29 @@ class Changing:
 
     def cancel_job(self, job: str) -> str:
         """Cancel a job: one that waits ends at once, one that runs is stopped by its worker."""
-        (answer,) = self._here.store.run(admin.cancel(self._here.keys, [job]))
+        cancelling = audited(admin.cancel(self._here.keys, [job]), "jobs.cancelled", admin.named([job]), jobs=1)
+        (answer,) = self._here.store.run(cancelling)
         if answer not in ("cancelled", "cancelling"):
             raise refused("cancel", job, answer)
         return answer
 
     def retry_job(self, job: str) -> str:
         """Retry an ended job as a new one, which may cost as much again; the answer is its id."""
+        self._here.store.run(audited(NOTHING, "jobs.retried", admin.named([job])))
         return self._here.driver.run(retry_one(self._here.keys, job))
 
     def pause_batch(self, batch: str, why: str = "by an assistant") -> str:
         """Take nothing more of a batch; calls in flight finish."""
         if self._batch(batch).complete:
             raise InvalidRequest(f"cannot pause {batch}: it is complete")
-        self._here.store.run(admin.pause_batch(self._here.keys, batch, why))
+        pausing = admin.pause_batch(self._here.keys, batch, why)
+        self._here.store.run(audited(pausing, "batch.paused", batch, why=why))
         return self._batch(batch).state_words()
 
     def resume_batch(self, batch: str) -> str:
         """Let a paused batch go on."""
         self._batch(batch)
-        self._here.store.run(admin.resume_batch(self._here.keys, batch))
+        self._here.store.run(audited(admin.resume_batch(self._here.keys, batch), "batch.resumed", batch))
         return self._batch(batch).state_words()
 
     def pause_queue(self, queue: str) -> str:

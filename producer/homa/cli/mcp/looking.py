@@ -13,6 +13,8 @@ from typing import Any, get_args
 import orjson
 
 from homa.cli.batches.format import batch_document
+from homa.cli.documents.batches import BatchDocument
+from homa.cli.documents.jobs import ListedJobDocument
 from homa.cli.jobs.json import attempt_document, job_document
 from homa.client.management import batches as batch_reads
 from homa.client.management import budgets as budget_reads
@@ -63,14 +65,14 @@ class Looking:
         tenant: str | None = None,
         tag: str | None = None,
         limit: int = 20,
-    ) -> list[dict[str, Any]]:
+    ) -> list[ListedJobDocument]:
         """Jobs that fit, live ones first, then the newest: at most 50.
 
         state is queued, due, waiting, running, succeeded, failed, cancelled or expired; tag is key=value.
         """
         wanted = JobFilter(state, batch, None, provider, tenant, tag, None)
         found = self._here.driver.iterate(listing(self._here.keys, wanted, _rows(limit)))
-        return [job_document(job) | {"error": job.error} for job in found]
+        return [ListedJobDocument(**job_document(job), error=job.error) for job in found]
 
     def show_job(self, job: str, with_text: bool = False) -> dict[str, Any]:
         """A job with each of its attempts: target, outcome, error, cost. with_text adds the beginning of its answer."""
@@ -89,15 +91,13 @@ class Looking:
         holds = [asdict(hold) for hold in found.holds]
         return {"state": found.state, "verdict": str(found), "holds": holds, "live_workers": found.live_workers}
 
-    def list_batches(
-        self, state: str | None = None, tenant: str | None = None, limit: int = 20
-    ) -> list[dict[str, Any]]:
+    def list_batches(self, state: str | None = None, tenant: str | None = None, limit: int = 20) -> list[BatchDocument]:
         """Batches, the newest first: at most 50. State is open, sealed or complete."""
         wanted = BatchFilter(state, tenant, None)
         found = self._here.driver.iterate(batch_reads.listing(self._here.keys, wanted, limit=_rows(limit)))
         return [batch_document(batch) for batch in found]
 
-    def show_batch(self, batch: str) -> dict[str, Any]:
+    def show_batch(self, batch: str) -> BatchDocument:
         """A batch: counts of its lines, cost, whether it is paused and why."""
         return batch_document(self._here.driver.run(batch_reads.batch_info(self._here.keys, batch)))
 

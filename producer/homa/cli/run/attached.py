@@ -44,7 +44,7 @@ def attached(checked: CheckedRun) -> None:
     started_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption().listening())
-        writer = stack.enter_context(opened(request, checked.head))
+        writer = stack.enter_context(opened(request, checked.head, here))
         if not request.resume:
             leave_earlier(request, here)
         progress = progress_display(request.progress)
@@ -56,7 +56,7 @@ def attached(checked: CheckedRun) -> None:
             builder=checked.builder,
             writer=writer,
             output=request.output,
-            checkpoint_file=CheckpointFile(request.output),
+            checkpoint_file=CheckpointFile.of(request.output),
             workers=workers,
             progress=progress,
             interruption=interruption,

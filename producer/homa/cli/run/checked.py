@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from homa.cli.run.options import RunRequest
 from homa.client.session import Session
 from homa.files import BadRow, PromptTemplate, Row, columns_of, look_ahead
+from homa.runs.long.fitting import Fitting
+from homa.runs.long.room import Room, counted_as
 from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
 from homa.submit.model_words import tell
@@ -17,6 +19,7 @@ from homa.submit.template_values import stored_template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.example_models import OPENAI
 from homa_shared.model.money import usd
+from homa_shared.model.pools import members_of
 from homa_shared.model.targets import Target
 
 
@@ -39,14 +42,32 @@ class CheckedRun:
         view = session.view()
         if request.template is not None:
             request.use(session.driver.run(stored_template(session.keys, request.template)))
+        if not request.units.whole and request.model is not None:
+            request.run_inputs.counted_as = counted_as(view, members_of(view.fleet.hops(request.model)[0])[0])
         head = _checked_head(request)
         targets = _checked_targets(request, view, head)
         tell(view, targets)
         builder = RequestBuilder(
-            request.prompt_template, request.model, view.fleet, request.max_tokens is not None, request.stored
+            request.prompt_template,
+            request.model,
+            view.fleet,
+            request.max_tokens is not None,
+            request.stored,
+            _fitting(request, view),
         )
         _learn(request, session, view)
         return cls(request, session, view, builder, head, targets)
+
+
+def _fitting(request: RunRequest, view: FleetView) -> Fitting | None:
+    """How rows are held against the window; None where each goes to a model of its own."""
+    if request.model is None:
+        return None
+    given = request.run_options.options
+    asked = {name: value for name, value in given.items() if name not in ("system", "template")}
+    said = {**given, "system": request.stored.system} if request.stored is not None else given
+    calls = Template(view, check_options(asked))
+    return Fitting(request.way, Room.of(view, calls, said, request.window), request.prompt_template, calls)
 
 
 def _checked_head(request: RunRequest) -> list[Row]:
@@ -71,6 +92,11 @@ def _check_template(request: RunRequest, columns: list[str], *, several: bool) -
     template.check(columns)
     if several:
         template.check_varies(columns, option)
+    if not request.units.whole and "text" not in template.names:
+        raise InvalidRequest(
+            f"{option} names no {{{{text}}}}, which is what --unit {request.units.kind} cuts: each part of a document "
+            "would be the same paid question; expected {{text}} in it"
+        )
 
 
 def _learn(request: RunRequest, session: Session, view: FleetView) -> None:

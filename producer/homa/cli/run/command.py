@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
+from homa.cli.documents.work import DetachedRunDocument, DryRunDocument, FlowRunResultDocument, RunDocument
 from homa.cli.input_options import input_options
 from homa.cli.job_flags import JobFlags
+from homa.cli.output import json_option
+from homa.cli.unit_options import unit_options
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.RUN)
@@ -26,7 +29,8 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @input_options
-@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|-")
+@unit_options
+@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|s3://…|-")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: by the file's ending; of a folder, md.")
 @click.option("--resume", is_flag=True, help="Do only what is new, changed, or failed before.")
 @click.option("--changed", is_flag=True, help="With --resume: another prompt or model; do these rows anew.")
@@ -49,13 +53,19 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @click.option("--max-failures", metavar="N|N%", help="Pause there. Default: when the first 20 all fail alike.")
 @click.option("--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True)
 @click.option("--debug", is_flag=True, help="As HOMA_DEBUG=1: its workers log each call, errors come with tracebacks.")
-@click.option("--json", "as_json", is_flag=True, help="End with one JSON document on stdout.")
+@json_option(
+    RunDocument,
+    DetachedRunDocument,
+    DryRunDocument,
+    FlowRunResultDocument,
+    said="End with one JSON document on stdout.",
+)
 def command(debug: bool, **options: Any) -> None:
     """Run a batch: from files to a results file, with live progress.
 
-    INPUT: files, directories, globs, - for standard input. Documents (PDF, DOCX, PPTX, ODT, RTF, EPUB, HTML, mail,
-    text, images), rows (JSON Lines, JSON arrays, CSV, XLSX, ODS, Parquet, Arrow, SQLite, OpenAI batch files), and
-    archives of them.
+    INPUT: files, directories, globs, addresses (https://, s3://, gs://, az://), - for standard input. Documents (PDF,
+    DOCX, PPTX, ODT, RTF, EPUB, HTML, mail, text, images), rows (JSON Lines, JSON arrays, CSV, XLSX, ODS, Parquet,
+    Arrow, SQLite, OpenAI batch files), and archives of them.
 
     Exit status: 0 all done, 1 some jobs failed, 2 wrong usage or settings, 3 could not go on (resumable), 130 and 143
     interrupted.

@@ -6,6 +6,7 @@ import click
 import orjson
 
 from homa.cli.context import say
+from homa.cli.documents.work import DetachedRunDocument
 from homa.cli.exit_status import Stopped, status_of_tally
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.output import leave_earlier, opened
@@ -29,12 +30,12 @@ def detach(run: CheckedRun) -> None:
             "or queue the jobs all the same with --workers none"
         )
     interruption, tally = Interruption(), RunTally()
-    with interruption.listening(), opened(request, run.head) as writer:
+    with interruption.listening(), opened(request, run.head, here) as writer:
         leave_earlier(request, here)
         order = str(request.run_options.order)
         options = request.run_options.batch_options(request.batch_name, 0)
         submission = BatchSubmission(here.submitter, options, facts={ORDER: order})
-        CheckpointFile(request.output).write(Checkpoint(submission.id, request.run_options.digest))
+        CheckpointFile.of(request.output).write(Checkpoint(submission.id, request.run_options.digest))
         here.driver.run(submission.open())
         feeder = Feeder(here.driver, submission, request.run_inputs.rows(), run.builder, order=order, window=None)
         interruption.on_signal = feeder.stop
@@ -45,7 +46,7 @@ def detach(run: CheckedRun) -> None:
 
         feeder.feed(write)
     if request.as_json:
-        click.echo(orjson.dumps({"batch": submission.id, "total": feeder.submitted}))
+        click.echo(orjson.dumps(DetachedRunDocument(batch=submission.id, total=feeder.submitted)))
     say(f"batch {submission.id}: {feeder.submitted} jobs queued, {tally.bad} inputs could not be sent")
     if tally.first_failure:
         say(f"the first is {in_short(tally.first_failure)}")

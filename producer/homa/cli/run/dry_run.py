@@ -9,14 +9,17 @@ import click
 import orjson
 
 from homa.cli.context import say
+from homa.cli.documents.work import DryRunDocument
 from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
+from homa.cli.run.long_costs import long_document, long_told
 from homa.cli.run.options import RunRequest
 from homa.client.management.estimates import Estimate
 from homa.files import Skipped
-from homa.files.writers.registry import earlier_lines
+from homa.runs.destination import Destination
 from homa.runs.forecast import forecast
 from homa.runs.inputs import STDIN
+from homa.runs.long.costs import LongCosts
 from homa.runs.plan import Plan
 from homa.runs.plan_words import planned, told
 from homa.runs.progress import duration
@@ -30,18 +33,24 @@ def dry_run(run: CheckedRun) -> None:
         if request.resume and (plan := _plan(run, stack)) is not None:
             say(told(plan, request.resumption))
             rows = plan.rows()
+        fitting = run.builder.fitting
+        long = None if fitting is None else LongCosts(run.view, fitting)
+        if fitting is not None and long is not None:
+            fitting.on_long = long.add
         found = forecast(run.view, request.run_options, run.builder, rows)
     if request.as_json:
-        click.echo(orjson.dumps(_document(found, request.run_inputs.skipped)))
+        document = _document(found, request.run_inputs.skipped)
+        click.echo(orjson.dumps({**document, "long": None if long is None else long_document(long)}))
         return
-    click.echo("\n".join(_told(found, request)))
+    click.echo("\n".join([*_told(found, request), *([] if long is None else long_told(long))]))
 
 
 def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     """What a resumed run would do; None where no results are there. Its batch in the store is not looked at."""
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
-    earlier = earlier_lines(request.output, request.form, columns=columns, schema=request.run_options.schema)
+    place = Destination(request.output, request.form, run.session.settings.home)
+    earlier = place.look(columns=columns, schema=request.run_options.schema)
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None
@@ -57,7 +66,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped) -> dict[str, Any]:
+def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,

@@ -15,6 +15,7 @@ import click
 import orjson
 
 from homa.cli.context import say, submitting_session
+from homa.cli.documents.work import FlowRunResultDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
@@ -24,6 +25,7 @@ from homa.client.result_documents import answered, unanswered
 from homa.client.results import Reply
 from homa.client.sync import Homa
 from homa.files import BadRow, Row, result_line
+from homa.files.remote.address import is_address
 from homa.files.result_line import bad_row_line, line_bytes
 from homa.flows.compiling import definition_of
 from homa.flows.documents import item_of
@@ -48,6 +50,11 @@ _NOT_YET = (
     "detach",
     "deadline_s",
     "fill",
+    "unit",
+    "chunk_tokens",
+    "overlap",
+    "long",
+    "window",
 )
 
 
@@ -76,6 +83,8 @@ def _check(options: Mapping[str, Any]) -> None:
             if options.get(name):
                 raise InvalidRequest(f"--flow with --{name.replace('_', '-').rstrip('s')}: {why}; leave it out")
     output = options["output"]
+    if is_address(output):
+        raise InvalidRequest(f"--flow with --output {output}: results of flows are files of this machine")
     if output != STDIN and Path(output).suffix not in (".jsonl", ".ndjson"):
         raise InvalidRequest(f"--output is {output!r}: expected a file of JSON Lines (.jsonl), or -")
 
@@ -188,7 +197,7 @@ def _tell(run: str, progress: FlowProgress, lines: list[str | BadRow], good: int
         f"{number(bad)} could not be sent; {dollars(progress.cost_usd)}"
     )
     if options["as_json"]:
-        document = {
+        document: FlowRunResultDocument = {
             "run": run,
             "total": len(lines),
             "succeeded": good,

@@ -12,12 +12,17 @@ from typing import Any
 from homa.cli.file_options import schema_file
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
+from homa.cli.unit_options import units_of
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
+from homa.files.remote.address import is_address
+from homa.files.units.unit import Units
 from homa.files.writers.earlier_line import FAILED, TRUNCATED
 from homa.files.writers.output_format import FLAT
+from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.long.ways import ERROR
 from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
@@ -60,7 +65,23 @@ class RunRequest:
             given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
             budget=self.budget,
             prompt_cache=(self.prompt_template.parts[0] or None) if self.prompt_cache else False,
+            units=self.units,
         )
+
+    @property
+    def way(self) -> str:
+        """What becomes of documents that do not fit the window."""
+        return self.options.get("long") or ERROR
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of the model's context, where somebody has said so."""
+        window: int | None = self.options.get("window")
+        return window
+
+    @cached_property
+    def units(self) -> Units:
+        return units_of(self.options)
 
     @cached_property
     def run_inputs(self) -> RunInputs:
@@ -73,6 +94,7 @@ class RunRequest:
             self.seed,
             self.output,
             within=self.options.get("within"),
+            units=self.units,
         )
 
     def read_only(self, places: tuple[str, ...]) -> None:
@@ -113,7 +135,8 @@ class RunRequest:
     @property
     def batch_name(self) -> str:
         """Host and file of the results."""
-        output = self.output if self.output == STDIN else str(Path(self.output).resolve())
+        given = self.output == STDIN or is_address(self.output)
+        output = self.output if given else str(Path(self.output).resolve())
         return f"{socket.gethostname()}:{output}"
 
     @property
@@ -145,6 +168,8 @@ class RunRequest:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
+        if is_address(self.output):
+            checked_address(self.output, self.form)
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
 

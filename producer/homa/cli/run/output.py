@@ -7,27 +7,26 @@ from collections.abc import Sequence
 from homa.cli.context import say
 from homa.cli.run.options import RunRequest
 from homa.client.session import Session
-from homa.files import ResultsWriter, Row, open_output
+from homa.files import ResultsWriter, Row
 from homa.runs.checkpoint import CheckpointFile
+from homa.runs.destination import Destination
 from homa.runs.resume_batch import abandon
 
 
-def opened(request: RunRequest, head: Sequence[Row]) -> ResultsWriter:
+def opened(request: RunRequest, head: Sequence[Row], here: Session) -> ResultsWriter:
     columns = list(dict.fromkeys(name for row in head for name in row.fields)) if request.flat else []
-    return open_output(
-        request.output,
-        request.form,
+    return Destination(request.output, request.form, here.settings.home).open(
         resume=request.resume,
-        compare=True,
         force=request.force,
         columns=columns,
         schema=request.run_options.schema,
+        say=say,
     )
 
 
 def leave_earlier(request: RunRequest, here: Session) -> None:
     """An output that is begun anew: what still waits for the old one must not be paid."""
-    checkpoint_file = CheckpointFile(request.output)
+    checkpoint_file = CheckpointFile.of(request.output)
     note = checkpoint_file.read()
     if note is not None and here.driver.run(abandon(here.keys, note)):
         say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")

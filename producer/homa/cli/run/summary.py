@@ -59,7 +59,7 @@ def how_to_go_on(state: RunState, request: RunRequest) -> str:
     drop = ""
     if state.batch and state.stop is not None:
         drop = f", drop what is left with: homa batches cancel {state.batch}"
-    if CheckpointFile(request.output).path is None:
+    if not CheckpointFile.of(request.output).lasts:
         return f"the results that are missing: homa batches results {state.batch}{drop}"
     return f"go on with: {again()}{drop}"
 

@@ -9,6 +9,15 @@ from typing import Any
 import click
 
 from homa.cli.context import say, session, submitting_session
+from homa.cli.documents.schedules import (
+    BackfillDocument,
+    ListedScheduleDocument,
+    MadeScheduleDocument,
+    RedeliveredDocument,
+    SchedulesDocument,
+    ShownScheduleDocument,
+    StartedRunDocument,
+)
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_flags import JobFlags, job_options
 from homa.cli.option_types import seconds, value_option
@@ -20,6 +29,7 @@ from homa.cli.schedules.words import (
     delivery_row,
     forecast_document,
     forecast_words,
+    late_ms,
     moment_of,
     needs_look,
     run_document,
@@ -71,7 +81,7 @@ def command() -> None:
     help="Where what each run comes to goes: a webhook, a directory or bucket, mail; repeatable.",
 )
 @click.option("--replace", is_flag=True, help="Change a schedule of this name.")
-@json_option
+@json_option(MadeScheduleDocument)
 def create(**options: Any) -> None:
     """Make a schedule. Making it again in the same way changes nothing.
 
@@ -100,7 +110,7 @@ def create(**options: Any) -> None:
     if not is_served:
         say("warning: no worker is alive, and workers fire ticks: start one with `homa worker`")
     if options["as_json"]:
-        print_json(schedule_document(view, ticks))
+        print_json(MadeScheduleDocument(**schedule_document(view), next_ticks=[tick.isoformat() for tick in ticks]))
         return
     say(f"schedule {name}: next tick {ticks[0].isoformat() if ticks else 'none'}")
 
@@ -143,14 +153,15 @@ def _ask_options() -> list[str]:
 
 
 @command.command("list")
-@json_option
+@json_option(SchedulesDocument)
 def list_(as_json: bool) -> None:
     """List schedules. Exit status 1 where one needs a look."""
     with session() as here:
         found = here.driver.run(all_schedules(here.keys))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"schedules": [schedule_document(view, now_ms=now_ms) for view in found]})
+        told = [ListedScheduleDocument(**schedule_document(view), late_ms=late_ms(view, now_ms)) for view in found]
+        print_json(SchedulesDocument(schedules=told))
     else:
         print_table(
             ("SCHEDULE", "WHEN", "NEXT", "FIRED", "FAILED", "ALARM"),
@@ -166,7 +177,7 @@ def list_(as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--next", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Ticks to come.")
-@json_option
+@json_option(ShownScheduleDocument)
 def show(name: str, count: int, as_json: bool) -> None:
     """Show a schedule: next ticks, latest runs and deliveries, alarm. Exit status 1 where it needs a look."""
     with session() as here:
@@ -176,8 +187,14 @@ def show(name: str, count: int, as_json: bool) -> None:
         sent = here.driver.run(flows.deliveries())
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        told = {"runs": list(map(run_document, runs)), "deliveries": list(map(delivery_document, sent))}
-        print_json(schedule_document(view, ticks, now_ms) | told)
+        told: ShownScheduleDocument = {
+            **schedule_document(view),
+            "next_ticks": [tick.isoformat() for tick in ticks],
+            "late_ms": late_ms(view, now_ms),
+            "runs": list(map(run_document, runs)),
+            "deliveries": list(map(delivery_document, sent)),
+        }
+        print_json(told)
     else:
         print_facts(schedule_facts(view, ticks, now_ms))
         print_table(("TICK", "STATE", "BY", "COST", "JOB"), map(run_row, runs), right={"COST"}, wraps={"JOB"})
@@ -211,14 +228,16 @@ def resume(name: str) -> None:
 
 @command.command()
 @click.argument("name")
-@json_option
+@json_option(StartedRunDocument)
 def run(name: str, as_json: bool) -> None:
     """Run a schedule's work now, beside its ticks."""
     with session() as here:
         flows = ScheduleFlows(here.keys, name)
         view, job = here.driver.run(flows.view()), here.driver.run(flows.run())
     if as_json:
-        print_json({"schedule": name, "batch" if view.fills else "job": job})
+        print_json(
+            StartedRunDocument(schedule=name, batch=job) if view.fills else StartedRunDocument(schedule=name, job=job)
+        )
         return
     click.echo(job)
 
@@ -229,7 +248,7 @@ def run(name: str, as_json: bool) -> None:
 @click.option("--until", required=True, metavar="MOMENT", help="Ticks before this.")
 @click.option("--budget", "budget_usd", metavar="USD", help="Most that all of its runs may cost.")
 @click.option("--window", type=click.IntRange(1), default=WINDOW, show_default=True, help="Most runs at once.")
-@json_option
+@json_option(BackfillDocument)
 def backfill(name: str, since: str, until: str, budget_usd: str | None, window: int, as_json: bool) -> None:
     """Run a schedule for ticks of the past that had no run, as a batch. Moments are in the schedule's zone."""
     from homa_shared.schedules.timing import read_timing
@@ -241,7 +260,7 @@ def backfill(name: str, since: str, until: str, budget_usd: str | None, window: 
         forecast = here.driver.run(flows.forecast(begin, end))
         batch = here.driver.run(flows.backfill(begin, end, budget_usd, window))
     if as_json:
-        print_json({"schedule": name, "batch": batch, **forecast_document(forecast)})
+        print_json(BackfillDocument(schedule=name, batch=batch, **forecast_document(forecast)))
         return
     say(f"{forecast_words(forecast)}; ticks that had their run are passed over")
     say(f"batch {batch}: homa batches watch {batch}")
@@ -257,7 +276,7 @@ def _required(option: str, text: str, zone: str) -> datetime:
 @command.command()
 @click.argument("name")
 @click.option("--tick", metavar="MOMENT", help="Those of this tick alone, as `show` tells it, in the schedule's zone.")
-@json_option
+@json_option(RedeliveredDocument)
 def redeliver(name: str, tick: str | None, as_json: bool) -> None:
     """Try deliveries that failed again, for another day."""
     from homa_shared.schedules.timing import read_timing
@@ -267,7 +286,7 @@ def redeliver(name: str, tick: str | None, as_json: bool) -> None:
         zone = read_timing(here.driver.run(flows.view()).timing).zone
         done = here.driver.run(flows.redeliver(moment_of("--tick", tick, zone)))
     if as_json:
-        print_json({"schedule": name, "again": done.again, "gone": done.gone})
+        print_json(RedeliveredDocument(schedule=name, again=done.again, gone=done.gone))
         return
     gone = f"; of {done.gone} more the store has nothing to send any more" if done.gone else ""
     say(f"schedule {name}: {done.again} {'delivery is' if done.again == 1 else 'deliveries are'} tried again{gone}")

@@ -5,11 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import orjson
 
+from homa.cli.documents.schedules import (
+    DeliveryDocument,
+    ForecastDocument,
+    ScheduleDocument,
+    ScheduleRunDocument,
+    TimingDocument,
+)
 from homa.cli.output import dollars, number, span, usd_or_null
 from homa.client.schedule_flows import BackfillForecast
 from homa_shared.model.constants import LATE_MS
@@ -116,14 +123,12 @@ def _start(view: ScheduleView) -> str:
     return moment_in(view.due_ms, read_timing(view.timing).zone)
 
 
-def schedule_document(
-    view: ScheduleView, ticks: Sequence[datetime] | None = None, now_ms: int | None = None
-) -> dict[str, Any]:
+def schedule_document(view: ScheduleView) -> ScheduleDocument:
     timing = read_timing(view.timing)
-    told: dict[str, Any] = {
+    return {
         "name": view.name,
         "id": view.id,
-        **timing.row(),
+        **cast(TimingDocument, timing.row()),
         "run": orjson.loads(view.raw["request"]) if view.fills else None,
         "state": view.state,
         "origin": view.origin,
@@ -145,11 +150,6 @@ def schedule_document(
         "late": view.late,
         "alarm": None if view.alarm is None else {"kind": view.alarm.kind, "detail": view.alarm.detail},
     }
-    if ticks is not None:
-        told["next_ticks"] = [tick.isoformat() for tick in ticks]
-    if now_ms is not None:
-        told["late_ms"] = late_ms(view, now_ms)
-    return told
 
 
 def forecast_words(forecast: BackfillForecast) -> str:
@@ -162,7 +162,7 @@ def forecast_words(forecast: BackfillForecast) -> str:
     return f"{'more than ' if forecast.is_cut else ''}{ticks}, {', '.join(costs) or 'of unknown cost'}"
 
 
-def forecast_document(forecast: BackfillForecast) -> dict[str, Any]:
+def forecast_document(forecast: BackfillForecast) -> ForecastDocument:
     return {
         "ticks": forecast.ticks,
         "more_ticks": forecast.is_cut,
@@ -177,7 +177,7 @@ def run_row(run: ScheduleRun) -> tuple[str, ...]:
     return short_moment(run.at), run.state, by, dollars(run.cost_nano_usd), told
 
 
-def run_document(run: ScheduleRun) -> dict[str, Any]:
+def run_document(run: ScheduleRun) -> ScheduleRunDocument:
     return {
         "tick": run.at,
         "state": run.state,
@@ -200,7 +200,7 @@ def delivery_row(delivery: Delivery, now_ms: int) -> tuple[str, ...]:
     return short_moment(delivery.at), delivery.state, number(delivery.tries), told
 
 
-def delivery_document(delivery: Delivery) -> dict[str, Any]:
+def delivery_document(delivery: Delivery) -> DeliveryDocument:
     return {
         "id": delivery.id,
         "tick": delivery.at,

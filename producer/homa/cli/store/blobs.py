@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
 from homa.cli import option_types
 from homa.cli.context import say, session
+from homa.cli.documents.store import OrphanDocument, OrphansDocument
 from homa.cli.output import json_option, number, print_json, print_table, span
 from homa.client.session import Session
 from homa_shared.model.errors import ConfigError
@@ -31,7 +31,7 @@ _LEAST_MS = 3_600_000
     help="At least 1h.",
 )
 @click.option("--delete", is_flag=True, help="Delete them; by default they are only listed.")
-@json_option
+@json_option(OrphansDocument)
 def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
     """List, or delete, blobs of this namespace that nothing refers to.
 
@@ -47,7 +47,7 @@ def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
         found = list(_orphans(here, datetime.now(UTC) - timedelta(milliseconds=age_ms), delete=delete))
     total = sum(row["bytes"] for row in found)
     if as_json:
-        print_json({"orphans": found, "bytes": total, "deleted": delete})
+        print_json(OrphansDocument(orphans=found, bytes=total, deleted=delete))
         return
     print_table(
         ("BLOB", "BYTES", "AGE"),
@@ -59,7 +59,7 @@ def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
         say(f"{len(found)} blobs, {number(total)} bytes" + (" deleted" if delete else "; --delete removes them"))
 
 
-def _orphans(here: Session, before: datetime, *, delete: bool) -> Iterator[dict[str, Any]]:
+def _orphans(here: Session, before: datetime, *, delete: bool) -> Iterator[OrphanDocument]:
     from homa_shared.store.transitions.media import unreferred
 
     store = here.context.blobs

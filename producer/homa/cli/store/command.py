@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from homa.cli.context import settings_context
+from homa.cli.documents.store import (
+    BackupDocument,
+    EmbeddedStoreDocument,
+    RestoredDocument,
+    ServerStoreDocument,
+    StoppedDocument,
+)
 from homa.cli.output import json_option, number, print_facts, print_json, span
 from homa.cli.store.blobs import blobs
 from homa.cli.store.size import size
@@ -32,7 +39,7 @@ command.add_command(size)
 
 
 @command.command()
-@json_option
+@json_option(EmbeddedStoreDocument, ServerStoreDocument)
 def status(as_json: bool) -> None:
     """Where the store is, whether it runs and what it holds; status 0 whether or not the embedded one runs."""
     context = settings_context()
@@ -51,33 +58,33 @@ def status(as_json: bool) -> None:
 
 
 @command.command()
-@json_option
+@json_option(StoppedDocument)
 def stop(as_json: bool) -> None:
     """Stop the embedded store, whoever uses it; its data stays."""
     store = _only_embedded("stop")
     stopped = store.stop()
     if as_json:
-        print_json({"stopped": stopped})
+        print_json(StoppedDocument(stopped=stopped))
     else:
         click.echo(f"the embedded store in {store.directory} {'is stopped' if stopped else 'did not run'}")
 
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@json_option
+@json_option(BackupDocument)
 def backup(file: Path, as_json: bool) -> None:
     """Write everything that the embedded store holds to a new file, as of one moment, while it serves."""
     _only_embedded("back up").backup(file)
     size = file.stat().st_size
     if as_json:
-        print_json({"file": str(file), "bytes": size})
+        print_json(BackupDocument(file=str(file), bytes=size))
     else:
         click.echo(f"{file}: {number(size)} bytes")
 
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@json_option
+@json_option(RestoredDocument)
 def restore(file: Path, as_json: bool) -> None:
     """Put a backup in the place of everything that the embedded store holds.
 
@@ -85,7 +92,7 @@ def restore(file: Path, as_json: bool) -> None:
     """
     aside = _only_embedded("restore").restore(file)
     if as_json:
-        print_json({"restored": str(file), "set_aside": None if aside is None else str(aside)})
+        print_json(RestoredDocument(restored=str(file), set_aside=None if aside is None else str(aside)))
     else:
         click.echo(f"restored {file}" + (f"; what was there is in {aside}" if aside else ""))
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from homa.cli.context import settings_context
+from homa.cli.documents.store import StoreSizeDocument
 from homa.cli.fleet_tables import in_bytes
 from homa.cli.output import json_option, print_facts, print_json
 from homa.client.management.store_size import Load, StoreSize, store_size
@@ -17,7 +18,7 @@ from homa.client.management.store_size import Load, StoreSize, store_size
 @click.option("--waiting", type=click.IntRange(0), metavar="N", help="Most that wait at once; a day's where not given.")
 @click.option("--prompt-bytes", type=click.IntRange(0), default=2000, show_default=True, help="Mean size of a prompt.")
 @click.option("--answer-bytes", type=click.IntRange(0), default=1000, show_default=True, help="Mean size of an answer.")
-@json_option
+@json_option(StoreSizeDocument)
 def size(jobs_a_day: int, waiting: int | None, prompt_bytes: int, answer_bytes: int, as_json: bool) -> None:
     """Say what memory and disk a store needs for so many jobs.
 

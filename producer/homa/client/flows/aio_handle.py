@@ -7,6 +7,7 @@ from typing import Any
 
 from homa.client.flows.outcomes import FlowProgress, FlowResult
 from homa.client.flows.run_flows import RunFlows
+from homa.client.flows.waits import Question
 from homa.client.results import Reply
 from homa.client.short_tracebacks import short_tracebacks
 from homa.drivers.aio import AwaitingDriver
@@ -57,6 +58,14 @@ class AsyncFlowRun:
             ResultTimeout, JobNotFound: as `results`.
         """
         return await self._driver.run(self._flows.answer(step, timeout))
+
+    def questions(self) -> AsyncIterator[Question]:
+        """What waits for an answer from outside, the first to expire first; `AsyncHoma.flow_answer` answers it.
+
+        Raises:
+            JobNotFound: as `progress`.
+        """
+        return self._driver.iterate(self._flows.questions())
 
     async def wait(self, timeout: float | None = None) -> FlowProgress:
         """Wait until all has ended.

@@ -9,6 +9,7 @@ from typing import Any
 from homa.client.batch_flows import BatchFlows
 from homa.client.flows.outcomes import FlowProgress, StepProgress
 from homa.client.flows.reading import Shape, answers_of, result_of
+from homa.client.flows.waits import questions
 from homa.client.not_found import check_id
 from homa.client.results import Failure, Reply
 from homa.client.unserved import tell_if_batch_is_unserved
@@ -63,6 +64,11 @@ class RunFlows:
             batch.unresolved_nano_usd,
             batch.cancel_why,
         )
+
+    def questions(self) -> Flow[None]:
+        """Emits what waits for an answer from outside."""
+        yield from self.view()
+        yield from questions(self.keys, self.id)
 
     def wait(self, timeout_s: float | None) -> Flow[FlowProgress]:
         """The progress once all has ended."""

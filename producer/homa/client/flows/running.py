@@ -93,6 +93,22 @@ class FlowRunning:
 
         return FlowRun(self._driver, _flows(self._submitter, id if isinstance(id, str) else id.id, flow))
 
+    def flow_answer(self, token: str, answer: Any) -> None:
+        """Answer a step of a run that waits for it. The same answer may be given again, as after a lost reply.
+
+        Args:
+            token: of the step, as `FlowRun.questions` and the event `JobAsked` tell it.
+            answer: text, or what JSON has.
+
+        Raises:
+            JobNotFound: no step waits for this token.
+            InvalidRequest: the answer does not fit the schema of its step.
+            AnswerRefused: it was answered otherwise, its token has expired, or its run was cancelled.
+        """
+        from homa.client.flows.waits import answer_by_token
+
+        self._driver.run(answer_by_token(self._submitter.keys, token, answer))
+
 
 class AsyncFlowRunning:
     """Flows, for event loops."""
@@ -147,6 +163,12 @@ class AsyncFlowRunning:
         from homa.client.flows.aio_handle import AsyncFlowRun
 
         return AsyncFlowRun(self._driver, _flows(self._submitter, id if isinstance(id, str) else id.id, flow))
+
+    async def flow_answer(self, token: str, answer: Any) -> None:
+        """Answer a step of a run that waits for it; as `Homa.flow_answer`."""
+        from homa.client.flows.waits import answer_by_token
+
+        await self._driver.run(answer_by_token(self._submitter.keys, token, answer))
 
 
 def _submission(submitter: Submitter, flow: Flow, options: Mapping[str, Any]) -> RunSubmission:

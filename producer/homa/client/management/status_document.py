@@ -1,11 +1,10 @@
-"""What `homa status --json` prints, as a type: its JSON schema is `homa status --schema`."""
+"""What `homa status --json` prints, as a type: its JSON schema is `homa schema status`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from homa.client.management.alarms import Alarm, AlarmLevel
@@ -105,11 +104,6 @@ class StatusDocument(TypedDict):
     open_breakers: list[BreakerDocument]
     #: The one with the smallest free share first.
     budgets: list[BudgetDocument]
-
-
-def json_schema() -> dict[str, Any]:
-    """The document's JSON schema (draft 2020-12)."""
-    return TypeAdapter(StatusDocument).json_schema(mode="serialization")
 
 
 def document(seen: FleetStatus, found: list[Alarm], look_ms: int) -> StatusDocument:

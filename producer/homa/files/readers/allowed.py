@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -15,7 +16,8 @@ def lies_in(name: str, places: Iterable[str]) -> bool:
 
 
 def _lies_in(name: str, place: str) -> bool:
-    if ".." in name.split("/"):
+    # A web server may take `%2e%2e` for `..`, and a backslash for a slash.
+    if ".." in (unquote(name).replace("\\", "/") if "://" in name else name).split("/"):
         return False
     if "://" in name or "://" in place:
         return name == place or name.startswith(place.rstrip("/") + "/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from homa.files.readers.content import HEAD_BYTES, Head
 from homa.files.readers.document import ReadOptions
@@ -19,6 +19,13 @@ from homa_shared.model.errors import HomaError
 #: Readers of a row a line, and the lines before the first.
 _LINES = {"jsonl": 0, "csv": 1, "tsv": 1}
 #: Readers of files that hold any number of documents.
+#: Endings of files that hold any number of rows or documents.
+_MANY = frozenset(
+    f".{ending}"
+    for ending in (
+        "jsonl ndjson json csv tsv xlsx xls ods parquet arrow sqlite db gz bz2 xz zst zip tar tgz mbox".split()
+    )
+)
 _ANY = frozenset({"xlsx", "parquet", "arrow", "sqlite", "json", "compressed", "zip", "tar", "mbox"})
 
 
@@ -43,6 +50,10 @@ def count_inputs(inputs: Sequence[str], *, options: ReadOptions | None = None, p
     for source in find_sources(inputs, Skipped(), places):
         if isinstance(source, BadRow):
             rows += 1
+        elif source.remote is not None:
+            # Nothing of it is fetched to be counted: its name tells whether it is likely to be one document.
+            rows, files, size_bytes = rows + 1, files + 1, size_bytes + (source.remote.size or 0)
+            open_ended = open_ended or source.remote.size is None or _may_hold_many(source.path)
         elif source.file is None or not source.file.is_file():
             open_ended = True
         else:
@@ -50,6 +61,10 @@ def count_inputs(inputs: Sequence[str], *, options: ReadOptions | None = None, p
             rows, files, size_bytes = rows + (found or 0), files + 1, size_bytes + size
             open_ended = open_ended or found is None
     return InputCount(rows, files, size_bytes, open_ended)
+
+
+def _may_hold_many(name: str) -> bool:
+    return PurePath(name).suffix.lower() in _MANY
 
 
 def _count(source: Source, file: Path, options: ReadOptions) -> tuple[int | None, int]:

@@ -68,6 +68,8 @@ class Document:
     notes: tuple[str, ...] = ()
     #: Shown beside the text: PNG, JPEG, GIF or WebP.
     images: tuple[bytes, ...] = ()
+    #: Number of the page that each image shows, from 1; empty where there are no pages.
+    image_pages: tuple[int, ...] = ()
     #: The body of an OpenAI batch line.
     request: dict[str, Any] | None = None
     #: Settled by the reader; None: from the row's columns, else from its place.

@@ -100,7 +100,7 @@ def document_of(head: dict[str, Any], blobs: list[bytes]) -> Document | Fault | 
     kind = head.pop("is")
     head.pop("blobs", None)
     try:
-        for name in ("pages", "notes"):
+        for name in ("pages", "notes", "image_pages"):
             if name in head:
                 head[name] = tuple(head[name])
         if blobs:

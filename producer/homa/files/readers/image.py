@@ -47,7 +47,12 @@ class ImageReader:
         raw = opened.stream.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise Unreadable(f"is larger than {_MOST_BYTES:,} bytes: make it smaller")
-        yield Document("", images=tuple(_shown(raw)))
+        images = tuple(_shown(raw))
+        if len(images) == 1:
+            yield Document("", images=images)
+        else:
+            numbers = tuple(range(1, len(images) + 1))
+            yield Document("", pages=(0,) * len(images), images=images, image_pages=numbers)
 
 
 def _shown(raw: bytes) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 1. `check_inputs` says what is wrong with the arguments before anything is read.
 2. `open_inputs` finds the files and tells each one's reader by its first bytes.
 3. Plain text and rows of text are read here; everything else by helper processes, which are a few files ahead.
+   What lies elsewhere is fetched a few files ahead, too (fetching.py).
 4. What cannot be read becomes a `BadRow` in its place; the rest goes on.
 """
 
@@ -19,14 +20,16 @@ from pathlib import Path
 from typing import IO
 
 from homa.files.readers import paths
-from homa.files.readers.content import HEAD_BYTES, Head
+from homa.files.readers.content import HEAD_BYTES, ZIP, Head
 from homa.files.readers.csv_dialect import check_delimiter
 from homa.files.readers.document import PAGES, SHEETS, Document, Fault, Opened, ReadOptions, Remark
+from homa.files.readers.fetching import FETCHED_AT_ONCE, Fetched, Fetching
 from homa.files.readers.lines import buffered, check_encoding, opened
 from homa.files.readers.paths import NOWHERE, Places, Skipped, Source, find_sources, unreadable
 from homa.files.readers.processes import HelperPool
 from homa.files.readers.registry import all_readers, named, reader_of, unread
 from homa.files.readers.walk import Begun, Walk, joined
+from homa.files.remote.objects import Unfetchable
 from homa.files.rows import BadRow, Registrar, Row, bad_row, location
 from homa_shared.model.errors import HomaError, InvalidRequest
 
@@ -94,6 +97,12 @@ class _Due:
 
     path: str
     found: Iterable[Document | Fault | Remark | Begun]
+    #: A copy that goes once it is read.
+    copy: Path | None = None
+
+    def forget(self) -> None:
+        if self.copy is not None:
+            self.copy.unlink(missing_ok=True)
 
 
 class Intake:
@@ -111,11 +120,13 @@ class Intake:
         self._inputs, self._options, self._registrar = inputs, options, registrar
         self._stdin, self._skipped, self._places = stdin, skipped, places
         self._pool = HelperPool()
+        self._fetching = Fetching()
 
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows in the inputs' order."""
-        with contextlib.closing(self._pool):
-            for due in self._ahead():
+        with contextlib.closing(self._fetching), contextlib.closing(self._pool):
+            for found in self._ahead():
+                due = found if isinstance(found, BadRow) else self._come(found)
                 if isinstance(due, BadRow):
                     yield self._told(due)
                     continue
@@ -123,27 +134,67 @@ class Intake:
                     yield from self._rows_of(due)
                 except OSError as error:
                     yield self._told(bad_row(due.path, None, unreadable(error)))
+                finally:
+                    due.forget()
 
-    def _ahead(self) -> Iterator[_Due | BadRow]:
+    def _ahead(self) -> Iterator[_Due | Fetched | BadRow]:
         """What is due, while helpers are at work on what follows; nothing is looked at beyond a pipe."""
-        waiting: deque[_Due | BadRow] = deque()
+        waiting: deque[_Due | Fetched | BadRow] = deque()
+        most = 2 * self._pool.size
         for source in find_sources(self._inputs, self._skipped, self._places):
             if isinstance(source, BadRow):
                 waiting.append(source)
+            elif source.remote is not None:
+                waiting.append(self._fetching.begin(source.path, source.remote))
+                most = max(most, 2 * FETCHED_AT_ONCE)
             elif source.file is None or not source.file.is_file():
                 yield from _drained(waiting)
                 yield _Due(source.path, self._from_pipe(source))
             else:
                 waiting.append(self._due(source, source.file))
-            if len(waiting) > 2 * self._pool.size:
+            self._begin_what_is_here(waiting)
+            if len(waiting) > most:
                 yield waiting.popleft()
-        yield from _drained(waiting)
+        while waiting:
+            yield waiting.popleft()
+            self._begin_what_is_here(waiting)
+
+    def _begin_what_is_here(self, waiting: deque[_Due | Fetched | BadRow]) -> None:
+        """Gives helpers what has come by now."""
+        for place, each in enumerate(waiting):
+            if isinstance(each, Fetched) and each.is_here:
+                waiting[place] = self._come(each)
+
+    def _come(self, found: _Due | Fetched) -> _Due:
+        """What was fetched, in its turn at the latest."""
+        if isinstance(found, _Due):
+            return found
+        try:
+            if found.coming is None and (streamed := self._streamed(found)) is not None:
+                return streamed
+            named = found.copy()
+        except Unfetchable as error:
+            return _Due(found.path, [Fault(str(error))])
+        due = self._due(Source(found.path, found.file, named=named), found.file)
+        return replace(due, copy=found.file)
+
+    def _streamed(self, found: Fetched) -> _Due | None:
+        """Rows of text that are read as they come; None for what has to be copied."""
+        stream = found.remote.stream()
+        if stream is None:
+            return None
+        data = stream.peek(HEAD_BYTES)
+        reader = reader_of(Head(found.path, data, encoding=self._options.encoding), self._options)
+        if reader is None or reader.isolated or data.startswith(ZIP):
+            return None
+        return _Due(found.path, Walk(self._options).opened(reader, Opened(found.path, stream)))
 
     def _due(self, source: Source, file: Path) -> _Due:
         try:
             with opened(file) as stream:
                 data = stream.peek(HEAD_BYTES)
-                head = Head(source.path, data, stream, nameless=source.nameless, encoding=self._options.encoding)
+                named = source.named or source.path
+                head = Head(named, data, stream, nameless=source.nameless, encoding=self._options.encoding)
                 return _Due(source.path, self._begun(head, source, file))
         except OSError as error:
             return _Due(source.path, [Fault(unreadable(error))])
@@ -201,7 +252,9 @@ class Intake:
         custom_id = found.custom_id or location(place, found.line)
         row = self._registrar.admit_as(custom_id, place, found.line, found.fields, found.text, found.request)
         if isinstance(row, Row) and (found.notes or found.images or found.pages):
-            return replace(row, notes=found.notes, images=found.images, pages=found.pages)
+            return replace(
+                row, notes=found.notes, images=found.images, pages=found.pages, image_pages=found.image_pages
+            )
         return row
 
     def _bad(self, path: str, fault: Fault) -> BadRow:
@@ -219,6 +272,6 @@ class Intake:
         return self._registrar.refused(bad)
 
 
-def _drained(waiting: deque[_Due | BadRow]) -> Iterator[_Due | BadRow]:
+def _drained(waiting: deque[_Due | Fetched | BadRow]) -> Iterator[_Due | Fetched | BadRow]:
     while waiting:
         yield waiting.popleft()

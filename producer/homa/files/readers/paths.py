@@ -1,4 +1,4 @@
-"""INPUT arguments to files: paths, directories, globs and `-`; what is passed over is counted, never silently lost."""
+"""INPUT arguments to files: paths, directories, globs, addresses, `-`; what is passed over is counted, never lost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from pathlib import Path
 from homa.files.digests import Digests
 from homa.files.readers.allowed import is_within
 from homa.files.readers.roots import Root, roots_of, shown
+from homa.files.remote.address import address_of, is_address
+from homa.files.remote.listing import Hidden, check_bucket_input, found_at
+from homa.files.remote.objects import BucketObject, RemoteFile
+from homa.files.remote.web import WebFile
 from homa.files.rows import BadRow, bad_row, skipped_row
 from homa_shared.model.errors import InvalidRequest
 
@@ -62,10 +66,14 @@ class Source:
 
     #: As told to people, and the start of the rows' custom_id.
     path: str
-    #: Where its bytes are; None for standard input.
+    #: Where its bytes are; None for standard input and what is elsewhere.
     file: Path | None
     #: Standard input or a pipe, whose name tells nothing.
     nameless: bool = False
+    #: Where its bytes are, where that is no file of this machine.
+    remote: RemoteFile | None = None
+    #: The name that tells its kind, where that is not its path.
+    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +82,24 @@ class Places:
 
     Args:
         copies: inputs that can be read only once -> the file that holds what came out of them.
+        names: those of them that a web server sent -> the name that tells their kind.
         outputs: files that are written by whoever reads; they are never inputs.
+        addresses: beginnings of addresses that are.
         within: directories that links and patterns do not lead out of; None: they may lead anywhere.
     """
 
     copies: Mapping[str, Path] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
     within: tuple[str, ...] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
 
     def is_output(self, file: Path) -> bool:
         return any(_same(file, each) or _is_within(file, each) for each in self.outputs)
+
+    def is_written(self, address: str) -> bool:
+        """Whether an object is the output, one of its notes, or a file of its folder."""
+        return any(address == each or (each.endswith("/") and address.startswith(each)) for each in self.addresses)
 
     def may_read(self, file: Path) -> bool:
         return self.within is None or any(is_within(file, each) for each in self.within)
@@ -106,12 +122,15 @@ def _same(one: Path, other: Path) -> bool:
 def check_inputs(inputs: Sequence[str], places: Places = NOWHERE) -> None:
     """Raise InvalidRequest, naming the offender, for an input that leads to no file; reads no file's content."""
     if not inputs:
-        raise InvalidRequest("no INPUT given: expected files, directories, globs or - for standard input")
+        raise InvalidRequest("no INPUT given: expected files, directories, globs, addresses or - for standard input")
     if list(inputs).count(STDIN) > 1:
         raise InvalidRequest("INPUT - (standard input) is named more than once: it can be read only once")
     if "" in inputs:  # a variable that was never set, most likely; as a path it would be the whole working directory
         raise InvalidRequest("INPUT is empty: expected a file, a directory, a glob or - for standard input")
     for given in inputs:
+        if is_address(given):
+            _check_address(given, places)
+            continue
         if given != STDIN and places.is_output(Path(given)):
             raise InvalidRequest(
                 f"INPUT {given!r} is the output of this run too, which would destroy it: choose another --output"
@@ -124,14 +143,22 @@ def check_inputs(inputs: Sequence[str], places: Places = NOWHERE) -> None:
             _check_glob(given)
 
 
+def _check_address(given: str, places: Places) -> None:
+    address = address_of(given)
+    if places.is_written(str(address)):
+        raise InvalidRequest(
+            f"INPUT {address} is the output of this run too, which would destroy it: choose another --output"
+        )
+    if not address.is_web:
+        check_bucket_input(given, address)
+
+
 def _check_directory(given: str) -> None:
     if not any(isinstance(each, Source) for each in _walk(given, roots_of([given])[given])):
         raise InvalidRequest(f"INPUT {given!r}: the directory holds no file to read (hidden files are skipped)")
 
 
 def _check_glob(given: str) -> None:
-    if "://" in given:
-        raise InvalidRequest(f"INPUT {given!r} is an address, which is not fetched: expected a file; download it first")
     if not glob.has_magic(given):
         raise InvalidRequest(f"INPUT {given!r}: no such file or directory (seen from {str(Path.cwd())!r})")
     if not any(isinstance(each, Source) for each in _matches(given, roots_of([given])[given])):
@@ -144,7 +171,9 @@ def find_sources(inputs: Sequence[str], skipped: Skipped, places: Places = NOWHE
     What is not to be read is a bad row of a kind, so that it has its line; the tally is told of it.
     """
     seen = Digests()
-    roots = roots_of([given for given in inputs if given != STDIN and given not in places.copies])
+    roots = roots_of(
+        [given for given in inputs if given != STDIN and (is_address(given) or given not in places.copies)]
+    )
     for given in inputs:
         root = roots.get(given)
         for found in [_copied(given, places)] if root is None else _expand(given, root, places):
@@ -152,6 +181,8 @@ def find_sources(inputs: Sequence[str], skipped: Skipped, places: Places = NOWHE
                 # A glob beside its directory comes by the same hidden file twice.
                 if not found.skipped or seen.add(f"skipped {found.path}"):
                     yield found
+            elif is_address(given):
+                yield from _once(found, skipped, seen, places)
             elif found.file is None or root is None:
                 yield found
             elif places.is_output(found.file):
@@ -164,12 +195,45 @@ def find_sources(inputs: Sequence[str], skipped: Skipped, places: Places = NOWHE
                 yield found
 
 
+def _once(found: Source, skipped: Skipped, seen: Digests, places: Places) -> Iterator[Source]:
+    """An object, unless another INPUT led to it, or it is the output."""
+    where = str(found.remote.address) if isinstance(found.remote, BucketObject | WebFile) else found.path
+    if places.is_written(where):
+        skipped.count("output", found.path)
+    elif not seen.add(where):
+        skipped.count("repeated", found.path)
+    else:
+        yield found
+
+
 def _copied(given: str, places: Places) -> Source:
     """Standard input, or another input that can be read only once."""
     return Source(STDIN if given == STDIN else shown(given), places.copies.get(given), nameless=True)
 
 
+def _expand_address(given: str, root: Root, places: Places) -> Iterator[Source | BadRow]:
+    address = address_of(given)
+    if address.is_web:
+        name = root.name(str(address))
+        copy = places.copies.get(given)
+        remote = None if copy is not None else WebFile(given, address, places.within)
+        yield Source(name, copy, remote=remote, named=places.names.get(given, ""))
+        return
+    empty = True
+    for found in found_at(address):
+        empty = False
+        if isinstance(found, Hidden):
+            yield skipped_row(root.name(str(found.address)), "is hidden: not read", "hidden")
+        else:
+            yield Source(root.name(str(found.address)), None, remote=found)
+    if empty:
+        yield bad_row(str(address), None, "is gone: it stood there when the run was checked")
+
+
 def _expand(given: str, root: Root, places: Places) -> Iterator[Source | BadRow]:
+    if is_address(given):
+        yield from _expand_address(given, root, places)
+        return
     path = Path(given)
     if path.is_dir():
         yield from _walk(given, root, places)

@@ -94,7 +94,8 @@ def _repaired(fallback: Fallback, damage: str) -> Document:
 def _document(pages: list[Page], options: ReadOptions) -> Document:
     text, starts = paged([page.text for page in pages])
     bare = [number for number, page in enumerate(pages, 1) if page.scanned]
-    images = tuple(page.image for page in pages if page.image is not None)
+    shown = [(number, page.image) for number, page in enumerate(pages, 1) if page.image is not None]
+    images = tuple(image for _, image in shown)
     if not text.strip() and not images:
         raise Unreadable(
             f"holds no text on its {len(pages)} pages (scanned?): --pages auto shows them to a model that sees"
@@ -107,7 +108,13 @@ def _document(pages: list[Page], options: ReadOptions) -> Document:
         notes.append(f"{_numbers(bare)} of {len(pages)} without text (scanned?): {how}")
     if patched := [number for number, page in enumerate(pages, 1) if page.patched]:
         notes.append(f"{_numbers(patched)} read by another parser, since a font does not say what its glyphs are")
-    return Document(text if text.strip() else "", pages=starts, notes=tuple(notes), images=images)
+    return Document(
+        text if text.strip() else "",
+        pages=starts if text.strip() else (0,) * len(pages),
+        notes=tuple(notes),
+        images=images,
+        image_pages=tuple(number for number, _ in shown),
+    )
 
 
 def _numbers(pages: list[int]) -> str:

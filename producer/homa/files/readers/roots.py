@@ -1,9 +1,9 @@
 """What inputs are called in results: the same, however their paths were spelled and wherever the run was started.
 
 A row's name begins with that of its input, a directory or a file, by its last name: `docs`, `./docs/`, `/srv/docs` and
-a link to it are all `docs`. What matches a pattern is named from the directory in which the pattern begins: `a.txt` of
-`docs/*.txt`, as shells that expand it have it. Where two inputs have the same name, each gets as many of the names
-before it as tell them apart.
+a link to it are all `docs`, and so is `s3://lake/docs`. What matches a pattern is named from the directory in which
+the pattern begins: `a.txt` of `docs/*.txt`, as shells that expand it have it. Where two inputs have the same name, each
+gets as many of the names before it as tell them apart.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+from homa.files.remote.address import address_of, is_address
+from homa.files.remote.listing import begin_of
 
 #: Names of a path that are looked at.
 _DEEPEST = 100
@@ -32,6 +35,9 @@ class Root:
 
     def name(self, file: str | Path) -> str:
         """What a file at or below the root is called."""
+        if is_address(self.spelled):
+            inner = str(file)[len(self.spelled) :].lstrip("/")
+            return "/".join(part for part in (self.label, inner) if part)
         return shown(PurePath(self.label, os.path.relpath(file, self.spelled)))
 
     def key(self, file: str | Path) -> str:
@@ -42,13 +48,22 @@ class Root:
 def roots_of(inputs: Sequence[str]) -> Mapping[str, Root]:
     """The roots of inputs that lead to files: input -> root."""
     begins = {given: _begin(given) for given in dict.fromkeys(inputs)}
-    places = {given: _place(begin) for given, begin in begins.items()}
-    labels = _told_apart({(places[given], begin != given) for given, begin in begins.items()})
-    return {given: Root(labels[places[given], begin != given], begin, places[given]) for given, begin in begins.items()}
+    places = {given: begin if is_address(given) else _place(begin) for given, begin in begins.items()}
+    patterns = {given: _is_pattern(given, begin) for given, begin in begins.items()}
+    labels = _told_apart({(places[given], patterns[given]) for given in begins})
+    return {
+        given: Root(labels[places[given], patterns[given]], begin, places[given]) for given, begin in begins.items()
+    }
+
+
+def _is_pattern(given: str, begin: str) -> bool:
+    return address_of(given).has_wildcard if is_address(given) else begin != given
 
 
 def _begin(given: str) -> str:
     """The input itself; of a pattern, the directory before its first wildcard."""
+    if is_address(given):
+        return str(begin_of(address_of(given)))
     if not glob.has_magic(given) or os.path.lexists(given):
         return given
     fixed: list[str] = []

@@ -12,6 +12,8 @@ from typing import IO, cast
 from homa.files.readers.content import EMPTY_ZIP, HEAD_BYTES, ZIP, Head
 from homa.files.readers.document import Attached, Document, Fault, Opened, Reader, ReadOptions, Remark, Unreadable
 from homa.files.readers.registry import named, reader_of, unread
+from homa.files.remote.objects import Unfetchable
+from homa_shared.model.errors import PlaceUnavailable
 
 #: Files within files within files.
 MOST_NESTED = 8
@@ -62,7 +64,7 @@ class Walk:
                     yield from self._attached(found, opened.path, part, depth)
                 elif depth or self._begun >= self._skip:
                     yield replace(found, part=joined(part, found.part)) if part else found
-        except Unreadable as error:
+        except (Unreadable, Unfetchable) as error:
             yield Fault(str(error), part=part)
         except EOFError:
             yield Fault("is cut off: its end is missing", part=part)
@@ -70,7 +72,7 @@ class Walk:
             yield Fault("needs more memory than a reader has: split it", part=part)
         except zlib.error as error:
             yield Fault(f"is damaged: {error}", part=part)
-        except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        except (GeneratorExit, KeyboardInterrupt, SystemExit, PlaceUnavailable):
             raise
         except BaseException as error:  # damaged files make parsers raise nearly anything, and those in Rust panic
             yield Fault(f"is not a readable {reader.name} file: {_told(error)}", part=part)

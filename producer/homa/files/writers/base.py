@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from homa.files.digests import Digests
 from homa.files.result_line import is_cut_line, is_good
@@ -15,6 +15,17 @@ from homa.files.writers.output_file import OutputFile
 from homa.files.writers.resume import revised
 
 NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Elsewhere(Protocol):
+    """A place beyond this machine's disk, to which results go."""
+
+    def save(self) -> None: ...
+
+    def publish(self, *, finished: bool) -> None: ...
+
+    def leave(self) -> None:
+        """Writes nothing more; what is on this machine's disk stays."""
 
 
 class ResultsWriter(ABC):
@@ -32,6 +43,8 @@ class ResultsWriter(ABC):
         self.failed = 0
         #: Those of them whose answer was cut.
         self.cut = 0
+        #: Where the results go once they are on this machine's disk; None where that is their place.
+        self.elsewhere: Elsewhere | None = None
 
     def write(self, line: Mapping[str, Any], fields: Mapping[str, Any] = NO_FIELDS) -> None:
         """Write a line of `result_line`, with its input's fields where the format has columns for them.
@@ -69,6 +82,17 @@ class ResultsWriter(ABC):
         """The digest of an input's columns as the file holds them; empty where it does not."""
         return "" if self._records is None else self._records.inputs(fields)
 
+    def sync(self) -> None:
+        """Have every line on the disk."""
+        if (output := self.lines_file()) is not None:
+            output.sync()
+
+    def save(self) -> None:
+        """Have what is written where a run on another machine finds it. Raises OutputUnwritable where it cannot be."""
+        if self.elsewhere is not None:
+            self.sync()
+            self.elsewhere.save()
+
     def lines_file(self) -> OutputFile | None:
         """The file that holds the lines; None for a stream that nobody reads back."""
         return None
@@ -79,6 +103,9 @@ class ResultsWriter(ABC):
             self.earlier.close()
             self.earlier = None
         self._close(finished=finished)
+        elsewhere, self.elsewhere = self.elsewhere, None
+        if elsewhere is not None:
+            elsewhere.publish(finished=finished)
 
     @abstractmethod
     def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None: ...
@@ -97,4 +124,8 @@ class ResultsWriter(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and self.elsewhere is not None:
+            # What is on this machine's disk is found by the next run; nothing more is tried now.
+            self.elsewhere.leave()
+            self.elsewhere = None
         self.close()

@@ -125,8 +125,14 @@ def earlier_line(line: Mapping[str, Any], raw: bytes) -> EarlierLine:
         _text(homa.get("row")),
         _text(homa.get("order")),
         _text(error.get("code")),
-        fields_digest(line["input"]) if isinstance(line.get("input"), dict) else "",
+        _inputs_digest(line, homa),
     )
+
+
+def _inputs_digest(line: Mapping[str, Any], homa: Mapping[str, Any]) -> str:
+    """Of its input's columns, where it has them, else of which part of a document it is about."""
+    found = next((each for each in (line.get("input"), homa.get("unit")) if isinstance(each, dict)), None)
+    return "" if found is None else fields_digest(found)
 
 
 def fields_digest(fields: Mapping[str, Any]) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 from homa.files.digests import digest
 from homa.files.result_line import is_good, line_bytes
 from homa.files.writers.base import ResultsWriter
+from homa.files.writers.folder_files import FolderFiles
 from homa.files.writers.jsonl import JsonlRecords, JsonlResults, read_line
 from homa.files.writers.output_file import OutputFile
 from homa_shared.calls.reply import message_text
-from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.json_safe import valid_text
 
 JOURNAL = ".homa.journal.jsonl"
@@ -34,12 +35,13 @@ class FolderResults(ResultsWriter):
     """Journals each line, and writes its file.
 
     Args:
+        folder: of the journal.
         form: the files' ending: md, txt or json.
     """
 
-    def __init__(self, journal: JsonlResults, folder: Path, form: str) -> None:
+    def __init__(self, journal: JsonlResults, folder: Path, form: str, files: FolderFiles) -> None:
         super().__init__(journal.done, JsonlRecords())
-        self._journal, self._folder, self._form = journal, folder, form
+        self._journal, self._folder, self._form, self._files = journal, folder, form, files
 
     def lines_file(self) -> OutputFile:
         return self._journal.lines_file()
@@ -51,18 +53,25 @@ class FolderResults(ResultsWriter):
             stay = {name for name, _ in self.earlier.kept()} - set(self.earlier.moved_to())
             for line in self._lines():
                 if line["custom_id"] not in stay:
-                    self._remove(self._name(line))
+                    self._files.remove(self._name(line))
         super().revise(order)
         for line in self._lines():
-            if not Path(self._folder, self._name(line)).exists():
+            if not self._files.has(self._name(line)):
                 self._put(line)
 
     def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self._journal.write(line, fields)
         self._put(line)
 
+    def sync(self) -> None:
+        self._files.flush()
+        self._journal.sync()
+
     def _close(self, *, finished: bool) -> None:
-        self._journal.close()
+        try:
+            self._files.flush()
+        finally:
+            self._journal.close()
 
     def _lines(self) -> Iterator[Mapping[str, Any]]:
         with Path(self._folder, JOURNAL).open("rb") as lines:
@@ -73,16 +82,7 @@ class FolderResults(ResultsWriter):
         return file_name(line["custom_id"], f".{self._form}") + (f".{self._form}" if good else _FAILED)
 
     def _put(self, line: Mapping[str, Any]) -> None:
-        path = Path(self._folder, self._name(line))
-        fresh = path.with_name(f".{path.name}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(self._content(line))
-            fresh.replace(path)
-        except OSError as error:
-            raise OutputUnwritable(
-                f"cannot write {path}: {error.strerror or error}; fix that and use --resume"
-            ) from error
+        self._files.put(self._name(line), self._content(line))
 
     def _content(self, line: Mapping[str, Any]) -> bytes:
         if self._form == "json":
@@ -90,21 +90,6 @@ class FolderResults(ResultsWriter):
         if is_good(line):
             return valid_text(message_text(line["response"]["body"])).encode() + b"\n"
         return valid_text(f"{line['error']['code']}: {line['error']['message']}\n").encode()
-
-    def _remove(self, name: str) -> None:
-        path = Path(self._folder, name)
-        path.unlink(missing_ok=True)
-        for folder in path.parents:
-            if folder == self._folder or not _removed(folder):
-                break
-
-
-def _removed(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError:  # something is in it
-        return False
-    return True
 
 
 def file_name(custom_id: str, ending: str) -> str:
@@ -143,10 +128,14 @@ def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
         raise InvalidRequest(f"--output {folder} cannot be made: {error.strerror or error}") from None
 
 
-def clear(folder: Path, form: str) -> None:
-    """Removes the files that an earlier run wrote; those of others stay."""
+def clear(folder: Path, form: str, files: FolderFiles) -> None:
+    """Removes the files that an earlier run wrote; those of others stay.
+
+    Args:
+        folder: of its journal.
+    """
     with Path(folder, JOURNAL).open("rb") as lines:
         for line in map(read_line, lines):
             if line is not None:
                 for ending in (f".{form}", _FAILED):
-                    Path(folder, file_name(line["custom_id"], f".{form}") + ending).unlink(missing_ok=True)
+                    files.remove(file_name(line["custom_id"], f".{form}") + ending)

@@ -11,6 +11,7 @@ import orjson
 
 from homa.files.digests import Digests
 from homa.files.result_line import line_bytes
+from homa.files.units.unit import unit_in
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.earlier_line import EarlierLine, Revision, earlier_line, fields_digest
 from homa.files.writers.output_file import OutputFile
@@ -30,10 +31,6 @@ class JsonlResults(ResultsWriter):
 
     def lines_file(self) -> OutputFile:
         return self._output
-
-    def sync(self) -> None:
-        """Have every line on the disk."""
-        self._output.sync()
 
     def _close(self, *, finished: bool) -> None:
         self._output.close()
@@ -64,12 +61,17 @@ class JsonlRecords:
         document["custom_id"] = revision.custom_id
         if revision.row:
             document["homa"] = {**document["homa"], "row": revision.row, "order": order}
-        if revision.fields is not None:
+        if revision.fields is not None and self._keep_fields:
             document["input"] = revision.fields
+        if revision.fields is not None and (unit := unit_in(revision.fields)):
+            # Where the part of the document stands now.
+            document["homa"] = {**document["homa"], "unit": unit}
         return line_bytes(document)
 
     def inputs(self, fields: Mapping[str, Any]) -> str:
-        return fields_digest(fields) if self._keep_fields else ""
+        if self._keep_fields:
+            return fields_digest(fields)
+        return fields_digest(unit) if (unit := unit_in(fields)) else ""
 
 
 def read_line(raw: bytes) -> dict[str, Any] | None:

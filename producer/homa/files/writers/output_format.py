@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from homa.files.remote.address import address_of
 from homa.files.writers.folder import JOURNAL
 from homa.files.writers.journaled import journal_path
 from homa.files.writers.sqlite import SqliteTable, split_target
@@ -30,6 +31,8 @@ class OutputFormat(StrEnum):
 
 #: Formats that write a file for each input.
 FOLDERS = frozenset({OutputFormat.MD, OutputFormat.JSON, OutputFormat.TXT})
+#: Formats whose file is made from a journal when the run ends.
+TABLES = frozenset({OutputFormat.XLSX, OutputFormat.PARQUET, OutputFormat.SQLITE})
 #: Formats with columns for the input's fields.
 FLAT = frozenset(OutputFormat) - FOLDERS - {OutputFormat.JSONL}
 #: Formats that can be written to a stream.
@@ -79,3 +82,10 @@ def written_paths(target: str) -> list[Path]:
     file, table = split_target(target)
     path = Path(file)
     return [path, journal_path(path), SqliteTable(path, table).journal, Path(file, JOURNAL)]
+
+
+def written_addresses(target: str) -> tuple[str, ...]:
+    """The objects that a run with this output may write: a folder's end in a slash, and stand for all below them."""
+    place = str(address_of(target, "--output"))
+    name = place.rstrip("/")
+    return (place, f"{name}.run.json", f"{name}.journal.jsonl")

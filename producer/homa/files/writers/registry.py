@@ -15,17 +15,17 @@ from homa.files.writers.csv import CsvRecords, CsvResults
 from homa.files.writers.earlier import EarlierLines
 from homa.files.writers.earlier_line import Records, earlier_line
 from homa.files.writers.folder import JOURNAL, FolderResults, check_folder, clear
+from homa.files.writers.folder_files import FolderFiles, LocalFiles
 from homa.files.writers.journaled import JournaledResults, Table, journal_lines
 from homa.files.writers.jsonl import JsonlRecords, JsonlResults
 from homa.files.writers.output_file import OutputFile, create, reopen, rewrite
-from homa.files.writers.output_format import FOLDERS, STDOUT, STREAMED, OutputFormat, output_format
+from homa.files.writers.output_format import FOLDERS, STDOUT, STREAMED, TABLES, OutputFormat, output_format
 from homa.files.writers.parquet import ParquetStream, ParquetTable
 from homa.files.writers.resume import resumed, survey
 from homa.files.writers.sqlite import SqliteTable, split_target
 from homa.files.writers.xlsx import XlsxTable
 from homa_shared.model.errors import InvalidRequest
 
-_TABLES = frozenset({OutputFormat.XLSX, OutputFormat.PARQUET, OutputFormat.SQLITE})
 _DELIMITERS = {OutputFormat.CSV: ",", OutputFormat.TSV: "\t"}
 
 
@@ -38,7 +38,7 @@ def done(target: str, form: str | None = None) -> Digests:
     path = Path(split_target(target)[0]).resolve()
     if chosen in FOLDERS:
         path = path / JOURNAL
-    elif chosen in _TABLES:
+    elif chosen in TABLES:
         path = _table(chosen, target).journal
     delimiter = _DELIMITERS.get(chosen)
     return survey(path, JsonlRecords() if delimiter is None else CsvRecords(delimiter=delimiter)).done
@@ -49,10 +49,10 @@ def earlier_lines(
 ) -> EarlierLines:
     """The lines that results of an earlier run hold, as a look; arguments and errors are those of `open_output`."""
     chosen, layout, earlier = output_format(target, form), Layout(columns, schema), EarlierLines()
-    path, records = Path(target).resolve(), JsonlRecords(keep_fields=chosen in _TABLES)
+    path, records = Path(target).resolve(), JsonlRecords(keep_fields=chosen in TABLES)
     if chosen in _DELIMITERS:
         survey(path, CsvRecords(layout, _DELIMITERS[chosen]), earlier=earlier)
-    elif chosen in _TABLES:
+    elif chosen in TABLES:
         table = _table(chosen, target)
         table.check(layout)
         if table.journal.exists():
@@ -77,6 +77,7 @@ def open_output(
     columns: Iterable[str] = (),
     schema: Mapping[str, Any] | None = None,
     stdout: IO[bytes] | None = None,
+    files: FolderFiles | None = None,
 ) -> ResultsWriter:
     """Open a results file.
 
@@ -91,6 +92,7 @@ def open_output(
         columns: the input's columns, for formats that have columns.
         schema: JSON schema of the replies, whose fields become columns there.
         stdout: where `-` leads; default the process's own.
+        files: where a folder's files go; default beside its journal, into the folder.
 
     Raises:
         InvalidRequest: the file exists and neither `resume` nor `force` is given, is not a results file, has other
@@ -102,7 +104,7 @@ def open_output(
     chosen = output_format(target, form)
     columns = list(columns)
     layout = Layout(columns, schema)
-    table = _table(chosen, target) if chosen in _TABLES else None
+    table = _table(chosen, target) if chosen in TABLES else None
     if table is not None:
         table.check(layout)
     if target == STDOUT:
@@ -118,7 +120,7 @@ def open_output(
     if table is not None:
         writer: ResultsWriter = _to_table(table, layout, how)
     elif chosen in FOLDERS:
-        writer = _to_folder(chosen, path.resolve(), how)
+        writer = _to_folder(chosen, path.resolve(), how, files or LocalFiles(path.resolve()))
     else:
         writer = _to_file(chosen, layout, path.resolve(), how)
     writer.earlier = how.earlier
@@ -169,13 +171,13 @@ def _to_table(table: Table, layout: Layout, how: _Reopening) -> ResultsWriter:
     return JournaledResults(journal, table, layout)
 
 
-def _to_folder(chosen: OutputFormat, folder: Path, how: _Reopening) -> ResultsWriter:
+def _to_folder(chosen: OutputFormat, folder: Path, how: _Reopening, files: FolderFiles) -> ResultsWriter:
     check_folder(folder, resume=how.resume, force=how.force)
     if how.force and (folder / JOURNAL).exists():
         with reopen(folder / JOURNAL):  # its lock: the files may be those of a run that is under way
-            clear(folder, chosen)
+            clear(folder, chosen, files)
     journal = JsonlResults(*_file(folder / JOURNAL, JsonlRecords(), how))
-    return FolderResults(journal, folder, chosen)
+    return FolderResults(journal, folder, chosen, files)
 
 
 def _table(chosen: OutputFormat, target: str) -> Table:

@@ -25,8 +25,14 @@ def require_local(request: Request) -> None:
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not is_loopback(_name(hosts[0])):
         raise ApiError(403, f"Host is not this machine's: expected localhost; or {_MAKE_ONE}", "foreign_host")
+    require_own_page(request)
+
+
+def require_own_page(request: Request) -> None:
+    """Raises ApiError for a request that a browser sends for a page of another site."""
+    hosts = request.headers.getlist("host")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+    if origin is not None and [urlsplit(origin).netloc.lower()] != [host.lower() for host in hosts]:
         raise ApiError(403, "Origin is another site's: pages of others are not answered", "foreign_origin")
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise ApiError(403, "sent by a page of another site: pages of others are not answered", "foreign_origin")

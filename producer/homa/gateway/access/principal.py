@@ -45,7 +45,7 @@ class Principal:
 
     def require_changes(self) -> None:
         """Raises ApiError where its key may only look."""
-        if self.role in _READ_ONLY:
+        if not self.may_change:
             raise ApiError(403, f"this key's role is {self.role}: it may only look", "role_not_allowed")
 
     def require_fleet(self) -> None:
@@ -53,6 +53,15 @@ class Principal:
         if self.role not in _SEE_ALL:
             shown = ", ".join(sorted(_SEE_ALL))
             raise ApiError(403, f"this key's role is {self.role}: the fleet is shown to {shown}", "role_not_allowed")
+
+    @property
+    def may_change(self) -> bool:
+        return self.role not in _READ_ONLY
+
+    @property
+    def name(self) -> str:
+        """Who it is, as the audit trail has it."""
+        return f"key {self.key_id}" if self.key_id else "this machine"
 
     @property
     def budget_key(self) -> str:

@@ -17,6 +17,7 @@ _WORDS = {
     "pause": "Paused:",
     "cancel": "Is being cancelled with",
     "leader": "Takes the answer of the equal job",
+    "answer": "Waits for an answer from outside, in the run",
     "due": "Starts at its time, in the queue",
     "backlog": "Behind others in the queue",
     "settings": "No settings for the queue",
@@ -64,6 +65,7 @@ def _of(hold: Hold, now_ms: int) -> Held:
         "leader": f"/jobs/{hold.name}",
         "pause": f"/batches/{hold.name}" if hold.name.startswith("b") else "/workers",
         "cancel": f"/batches/{hold.name}",
+        "answer": f"/batches/{hold.name}",
     }.get(hold.kind, "/workers")
     until = now_ms + hold.wait_ms if hold.wait_ms is not None and hold.wait_ms > 0 else None
     return Held(_WORDS.get(hold.kind, hold.kind), hold.name, path, hold.detail, until)

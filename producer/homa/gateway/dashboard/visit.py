@@ -64,7 +64,7 @@ class Visit:
     @property
     def name(self) -> str:
         """Who it is, as the audit trail and the foot of the navigation say."""
-        return f"key {self.principal.key_id}" if self.principal.key_id else "this machine"
+        return self.principal.name
 
     def asked(self, name: str, most: int = 500) -> str:
         """A value of the address, without what no filter can hold."""

@@ -81,6 +81,7 @@ BODIES: Mapping[str, Schema] = {
         name=_TEXT,
         requests={"type": "array", "minItems": 1, "items": {"anyOf": [_TEXT, _body(**_JOB)]}},
     ),
+    "/v1/flow-answers/{token}": _body("answer", answer={}),
     "/v1/job-batches/{batch}/retry": _body(
         states={"type": "array", "minItems": 1, "items": {"enum": ["failed", "cancelled", "expired"]}}
     ),

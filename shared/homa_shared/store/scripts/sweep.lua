@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, trimming
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, tokens, trimming
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -132,6 +132,8 @@ local function sweep_reason(reason)
     if over or not cap or cap > b.spent + b.unres + b.reserved then
       released = released + release(reason, (over or not cap) and SLICE or 16)
     end
+  elseif kind == 'token' then
+    released = released + release_expired(reason, SLICE)
   elseif kind == 'follow' then
     local leader = redis.call('GET', K.leader(name))
     local state = leader and redis.call('HGET', K.job(leader), 'st')

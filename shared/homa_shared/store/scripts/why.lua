@@ -91,6 +91,9 @@ elseif r.st == 'waiting' then
   elseif kind == 'budget' then
     budget_holds()
     if #holds == 0 then hold('budget', name, C.SWEEP_EACH_MS, 'there is room again; housekeeping will release it') end
+  elseif kind == 'token' then
+    local left = tonumber(redis.call('ZSCORE', K.waiting(r.why), id) or now) - now
+    hold('answer', name, math.max(0, left), 'it waits to be answered: see `homa flow show ' .. name .. '`; its token expires then')
   elseif kind == 'follow' then
     hold('leader', redis.call('GET', K.leader(name)) or '', nil, 'an equal job is in flight')
   end

@@ -13,6 +13,7 @@ from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
 from homa_shared.store.sealing import Kind, keyed, opened_text, sealed, sealed_record, sealed_text
+from homa_shared.store.transitions.attempts import ReportResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,33 @@ def put_items(keys: Keys, run: str, sections: Sequence[Section]) -> Op[str]:
     # Equal items are equal in the store: an item that is there is not put anew, and equal nodes are asked for once.
     items = [sealed(keys, Kind.ITEM, item, alike=True) for section in sections for item in section.items]
     return call(keys, "put_items", (run, FULL_PERCENT, heads, *items), text)
+
+
+def ask(
+    keys: Keys, name: tuple[str, int], report: bytes, token: str, expires_ms: int, request: bytes
+) -> Op[ReportResult]:
+    """The attempt at a step that waits is over: its job stands aside until its token is answered or expires.
+
+    Args:
+        name: the job and the number of its attempt.
+        report: as `Report.encode` writes it.
+        request: with the question in the place of its template.
+    """
+    args = (*name, report, token, expires_ms, sealed(keys, Kind.REQUEST, request))
+    return call(keys, "ask", args, lambda reply: ReportResult(text(reply)))
+
+
+def answer(keys: Keys, job_id: str, token: str, digest: str, request: bytes) -> Op[str]:
+    """Answers a step that waits. The same answer again changes nothing.
+
+    Args:
+        digest: of the answer.
+        request: with the answer; empty where the store has none any more, since the job has ended.
+
+    Returns ok, unknown, answered (otherwise), expired, cancelled, or the state in which it ended.
+    """
+    kept = sealed(keys, Kind.REQUEST, request)
+    return call(keys, "answer", (job_id, token, keyed(keys, digest), kept), text)
 
 
 def _head(keys: Keys, run: str, section: Section) -> dict[str, Any]:

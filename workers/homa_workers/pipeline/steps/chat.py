@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from homa_shared.calls.answer_messages import answer_message, plain_message
 from homa_shared.calls.flow_rules import narrowed
-from homa_shared.calls.json_schema import AnswerSchema, answer_schema
 from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
@@ -28,8 +27,12 @@ from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
 from homa_workers.pipeline.steps.escalation import escalated
 from homa_workers.pipeline.steps.journal import StepJournal
+from homa_workers.pipeline.steps.schema_check import ready
 from homa_workers.store_io.persist import to_the_end
 from homa_workers.tools.toolbox import FAILED, Toolbox, failure
+
+if TYPE_CHECKING:
+    from homa_shared.calls.json_schema import AnswerSchema
 
 Message = dict[str, Any]
 
@@ -63,7 +66,7 @@ class Chat:
         self._cut = 0
         #: What is asked of its answer beside a schema.
         self._asked = request.rules
-        self._schema = self._read_schema()
+        self._schema: AnswerSchema | None = None
         #: Calls of tools and their results, where they are to be kept with the reply.
         self._kept: list[Message] | None = [] if request.turn else None
 
@@ -74,6 +77,7 @@ class Chat:
             Halted: this attempt ends without one.
             ProviderError: a call went wrong.
         """
+        self._schema = await self._read_schema()
         self._add_definitions()
         await self._go_on()
         while True:
@@ -235,10 +239,10 @@ class Chat:
 
     # -- schema -----------------------------------------------------------------------------------------------------
 
-    def _read_schema(self) -> AnswerSchema | None:
+    async def _read_schema(self) -> AnswerSchema | None:
         schema, rule = structured.schema_of(self._params), self._asked.rule
         if schema is None:
-            return None if rule is None else _ready(rule)
+            return None if rule is None else await _ready(rule)
         book = self._journal.book
         if not book.takes_schemas(self._target) or book.capabilities.schema_lack(self._target, schema):
             del self._params["response_format"]
@@ -246,7 +250,7 @@ class Chat:
             self._messages.insert(place, structured.instruction(schema))
             self._shared = self._shared and self._shared.after_insertion(place)
             self._grown = True
-        return _ready(schema if rule is None else narrowed(schema, rule))
+        return await _ready(schema if rule is None else narrowed(schema, rule))
 
     async def _violation(self, completion: Completion) -> str | None:
         """What is wrong with an answer; None where it fits.
@@ -276,9 +280,9 @@ class Chat:
         return reckoned(self._journal.book, self._journal.attempt, call, changed)
 
 
-def _ready(schema: Mapping[str, Any]) -> AnswerSchema:
+async def _ready(schema: Mapping[str, Any]) -> AnswerSchema:
     try:
-        return answer_schema(schema)
+        return await ready(schema)
     except InvalidRequest as error:
         raise refused(str(error)) from error
 

@@ -3,19 +3,25 @@
 Short answers to ordinary schemas are checked at once, within a number of steps. All else goes to a process of its own,
 which is ended after some seconds: a long answer, a schema whose references multiply, a pattern that only Python's `re`
 understands. A thread would not do: `re`, and JSON of megabytes, hold the interpreter's lock for as long as they take.
+
+The library of schemas is loaded with the first one, since it takes a second where its optional formats are installed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from homa_shared.calls.bounded_keywords import TooManySteps
-from homa_shared.calls.json_schema import AnswerSchema
 from homa_shared.model.errors import InvalidReply, InvalidRequest
+
+if TYPE_CHECKING:
+    from homa_shared.calls.json_schema import AnswerSchema
 
 #: Longest answer that is checked at once, in characters.
 AT_ONCE_CHARS = 64 * 1024
@@ -23,7 +29,17 @@ AT_ONCE_CHARS = 64 * 1024
 LONGEST_S = 20.0
 #: Most such processes of a worker process at once.
 _PROCESSES = 2
+_LIBRARY = "homa_shared.calls.json_schema"
 _COMMAND = (sys.executable, "-m", "homa_shared.calls.schema_process")
+
+
+async def ready(schema: Mapping[str, Any]) -> AnswerSchema:
+    """A schema ready to check answers. Raises InvalidRequest for one that is not valid."""
+    if _LIBRARY not in sys.modules:
+        await asyncio.to_thread(import_module, _LIBRARY)
+    from homa_shared.calls.json_schema import answer_schema
+
+    return answer_schema(schema)
 
 
 async def check(schema: AnswerSchema, text: str) -> None:
@@ -33,6 +49,8 @@ async def check(schema: AnswerSchema, text: str) -> None:
         InvalidReply: it does not fit; the message names what is wrong where, for the model.
         InvalidRequest: the schema refers to something that it does not hold, or takes too long to check.
     """
+    from homa_shared.calls.bounded_keywords import TooManySteps
+
     if schema.is_linear and len(text) <= AT_ONCE_CHARS:
         try:
             schema.check(text)

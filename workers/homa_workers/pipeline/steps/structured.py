@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from homa_shared.calls.json_schema import AnswerSchema
 from homa_shared.calls.reply import Completion
 from homa_shared.model.errors import InvalidReply
 from homa_workers.pipeline.steps.schema_check import check
+
+if TYPE_CHECKING:
+    from homa_shared.calls.json_schema import AnswerSchema
 
 #: Around JSON, and before it: what models write although they were asked for JSON alone.
 _FENCE = "```"

@@ -1,0 +1,143 @@
+"""Documents of what does work: `homa run`, `ask`, `embed`, `count` and `demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+
+class RunDocument(TypedDict):
+    """Counts of the whole run, parts before a resumption included."""
+
+    batch: str | None
+    total: int
+    #: Of each way in which a resumed run has dealt with them.
+    rows: dict[str, int]
+    succeeded: int
+    failed: int
+    #: Reason -> inputs that were skipped for it.
+    skipped: dict[str, int]
+    cancelled: int
+    expired: int
+    #: Answers that were cut at their output cap, and those among them without any text.
+    cut: int
+    cut_empty: int
+    cost_usd: str
+    unresolved_usd: str
+    unpriced_jobs: int
+    seconds: float
+    output: str
+
+
+class DetachedRunDocument(TypedDict):
+    batch: str
+    total: int
+
+
+class DryRunDocument(TypedDict):
+    rows: int
+    bad_rows: int
+    skipped: dict[str, int]
+    input_tokens: int
+    output_tokens: int
+    #: null: a price is not known.
+    expected_usd: str | None
+    most_usd: str | None
+    unpriced_rows: int
+    output_cap: int | None
+    output_cap_by: Literal["homa", "caller"] | None
+    #: null: no limit is configured.
+    seconds_at_limits: float | None
+    first_messages: Sequence[Mapping[str, Any]] | None
+
+
+class FlowRunResultDocument(TypedDict):
+    run: str
+    total: int
+    succeeded: int
+    failed: int
+    cost_usd: str | None
+    unresolved_usd: str | None
+    output: str
+
+
+class ReplyDocument(TypedDict):
+    job: str
+    text: str
+    provider: str
+    model: str
+    finish_reason: str | None
+    attempts: int
+    cached: bool
+    cost_usd: str | None
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    #: null: it came from the cache.
+    latency_ms: int | None
+    #: Of --schema alone: the answer as it was validated.
+    parsed: NotRequired[Any]
+
+
+class EmbeddedTextsDocument(TypedDict):
+    texts: int
+    cached: int
+    skipped: int
+    failed: int
+    input_tokens: int
+    cost_usd: str
+    unpriced_jobs: int
+    output: str
+
+
+class CountDocument(TypedDict):
+    tokens: int
+    exact: bool
+    model: str
+    #: encoding, estimate, or the provider that counted.
+    by: str
+    #: Of estimates alone.
+    factor: NotRequired[float]
+    learned_from: NotRequired[int]
+
+
+class BalanceDocument(TypedDict):
+    provider: str
+    calls: int
+    known_usd: str
+    unresolved_usd: str
+    bill_usd: str
+    ok: bool
+
+
+class QuotaDocument(TypedDict):
+    scope: str
+    rpm: int
+    used_rpm: float
+
+
+class PromiseDocument(TypedDict):
+    check: str
+    ok: bool
+    detail: str
+
+
+class DemoDocument(TypedDict):
+    ok: bool
+    documents: int
+    succeeded: int
+    failed: int
+    results: int
+    calls: int
+    faults: int
+    retried: int
+    rerouted: int
+    recovered: int
+    rate_limited: int
+    unresolved_attempts: int
+    providers: list[BalanceDocument]
+    quotas: list[QuotaDocument]
+    checks: list[PromiseDocument]
+    seconds: float

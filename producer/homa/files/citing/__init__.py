@@ -1,0 +1,6 @@
+"""Quotes that answers rest on, found in the text that was sent.
+
+words.py      a text as its words, each with its place
+search.py     many pieces in one text, in time that does not grow with their product
+quotes.py     quotes found in a text, and how exactly
+"""

@@ -1,0 +1,101 @@
+"""What each way of asking about documents above the window would cost, without a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from homa.client.management.units import usd_of
+from homa.files import Row
+from homa.runs.long.fitting import Fitting
+from homa.runs.long.ways import ERROR, TRUNCATE, WAYS
+from homa.submit.fleet_view import FleetView
+from homa_shared.calls.reply import Usage
+from homa_shared.model.errors import InvalidRequest
+
+
+@dataclass(slots=True)
+class WayCost:
+    """One way for all documents above the window."""
+
+    #: Documents that it answers; the others are refused.
+    documents: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    expected_nano_usd: int = 0
+    most_nano_usd: int = 0
+    #: Whether a price is not known.
+    unpriced: bool = False
+
+    @property
+    def expected_usd(self) -> Decimal | None:
+        return None if self.unpriced else usd_of(self.expected_nano_usd)
+
+    @property
+    def most_usd(self) -> Decimal | None:
+        return None if self.unpriced else usd_of(self.most_nano_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class LongCall:
+    """One call about a document, before anybody has answered: estimates, and what it may come to."""
+
+    input_tokens: int
+    most_input_tokens: int
+
+
+@dataclass
+class LongCosts:
+    """Adds up the documents of a run that are above the window."""
+
+    view: FleetView
+    fitting: Fitting
+    rows: int = 0
+    #: The longest, and its tokens as they are told.
+    largest: str = ""
+    largest_tokens: str = ""
+    ways: dict[str, WayCost] = field(default_factory=lambda: {way: WayCost() for way in WAYS if way != ERROR})
+    _longest: int = 0
+
+    def add(self, row: Row, prompt: str) -> None:
+        """Takes a document that is too long, with the prompt that it would have."""
+        self.rows += 1
+        if len(prompt) > self._longest:
+            self._longest, self.largest = len(prompt), row.custom_id
+            self.largest_tokens = self.fitting.room.told(prompt, len(row.images))
+        if self.fitting.room.window is None:
+            return
+        for way, cost in self.ways.items():
+            try:
+                calls = list(self._calls(way, row))
+            except InvalidRequest:
+                continue
+            cost.documents += 1
+            for call in calls:
+                self._price(cost, call)
+
+    def _calls(self, way: str, row: Row) -> Iterator[LongCall]:
+        assert way == TRUNCATE
+        yield self._call(self.fitting.template.render(self.fitting.truncated(row)))
+
+    def _call(self, prompt: str) -> LongCall:
+        beside = self.fitting.room.beside
+        return LongCall(self.fitting.room.tokens(prompt), len(f"{prompt}{beside}".encode("utf-8", "replace")))
+
+    def _price(self, cost: WayCost, call: LongCall) -> None:
+        prices, template = self.view.prices, self.fitting.calls
+        target = template.chain[0]
+        written, params = template.expected_output_tokens, template.params_at(target)
+        cost.calls += 1
+        cost.input_tokens += call.input_tokens
+        cost.output_tokens += written
+        terms = prices.asked_terms(target, params)
+        expected = prices.cost(target, Usage(call.input_tokens, written, terms=terms))
+        most = prices.bound(target, call.most_input_tokens, template.caps[0], params=params)
+        if expected is None or most is None:
+            cost.unpriced = True
+            return
+        cost.expected_nano_usd += expected
+        cost.most_nano_usd += most

@@ -1,0 +1,103 @@
+"""Which rows are longer than the window, and what becomes of them: refused before anything is paid, or cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from homa.files import PromptTemplate, Row
+from homa.files.units.boundaries import character_start
+from homa.runs.long.room import Room
+from homa.runs.long.ways import ERROR, TRUNCATE, WAYS
+from homa.submit.template import Template
+from homa_shared.model.errors import InvalidRequest
+
+#: Characters before the end of a text that is cut in which a blank is looked for.
+_BLANK_WITHIN = 200
+
+
+@dataclass
+class Fitting:
+    """Holds rows against the window.
+
+    Args:
+        way: one of WAYS.
+        room: what fits.
+        template: how a row becomes its prompt.
+        calls: what the calls of the run have in common.
+
+    Raises:
+        InvalidRequest: nobody knows the window, and the way needs it.
+    """
+
+    way: str
+    room: Room
+    template: PromptTemplate
+    calls: Template
+    #: Told of each row that is too long, whatever becomes of it.
+    on_long: Callable[[Row, str], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.way != ERROR and self.room.window is None:
+            raise InvalidRequest(
+                f"--long {self.way}: nobody knows the context window of {self.room.target}: expected --window TOKENS, "
+                f"or context_window in a [models.<alias>] of homa.toml"
+            )
+
+    def may_exceed(self, prompt: str) -> bool:
+        """Whether a prompt is long enough to be counted."""
+        return len(prompt) > self.room.safe_characters
+
+    def fitted(self, row: Row, prompt: str) -> Row:
+        """A row as it fits the window: itself, or cut at its end.
+
+        Raises:
+            InvalidRequest: it is too long, and is to be refused, or cannot be cut.
+        """
+        images = len(row.images)
+        exceeds = self.room.exceeds_surely if self.way == ERROR else self.room.exceeds
+        if not exceeds(prompt, images):
+            return row
+        if self.on_long is not None:
+            self.on_long(row, prompt)
+        if self.way == ERROR:
+            raise InvalidRequest(self._refused(prompt, images))
+        return self.truncated(row)
+
+    def truncated(self, row: Row) -> Row:
+        """A row whose text is cut at its end, so that its prompt fits the first target.
+
+        Raises:
+            InvalidRequest: the prompt is too long without the text, or does not hold it.
+        """
+        text = row.text or ""
+        end = self._end(row, text)
+        note = f"cut at its end: {end:,} of {len(text):,} characters are shown (--long {TRUNCATE})"
+        return replace(_with_text(row, text[:end].rstrip()), notes=(*row.notes, note))
+
+    def _end(self, row: Row, text: str) -> int:
+        times = self.template.parts[1::2].count("text")
+        rest = self.template.render(_with_text(row, ""))
+        left = self.room.left(rest, len(row.images)) // times if times else 0
+        if not left:
+            raise InvalidRequest(
+                f"has {self.room.told(rest, len(row.images))} beside its text, and the context window of "
+                f"{self.room.target} is {self.room.window:,} with {self.room.cap:,} of them for the answer: expected a "
+                "shorter prompt, a lower --max-tokens, or a model with a larger window"
+            )
+        end = min(self.room.measure.longest(text, 0, left), len(text))
+        blank = max(text.rfind(each, max(0, end - _BLANK_WITHIN), end) for each in " \n\t")
+        return blank if blank > 0 and end < len(text) else character_start(text, end)
+
+    def _refused(self, prompt: str, images: int) -> str:
+        others = "|".join(way for way in WAYS if way != ERROR)
+        return (
+            f"has {self.room.told(prompt, images)}, and the context window of {self.room.target} is "
+            f"{self.room.widest:,}: expected --long {others} for one answer all the same, "
+            "--unit page|section|chunk for an answer a part, or a model with a larger window"
+        )
+
+
+def _with_text(row: Row, text: str) -> Row:
+    fields = {**row.fields, "text": text} if "text" in row.fields else row.fields
+    return replace(row, text=text, fields=fields)
