@@ -5,7 +5,7 @@ No key of the keyring encrypts anything itself. Each process draws a salt, and d
 2^-57, however many messages a fleet seals by one key; NIST SP 800-38D allows 2^32 under one, for 2^-32. What was sealed
 is bound to its namespace, kind and place: moved elsewhere it does not open.
 
-A token is `<key id>.<base64url of salt, nonce, ciphertext and tag>`. Bytes that stand by themselves are `BYTES`, the
+A token is `<key id>.<base64 of salt, nonce, ciphertext and tag>`. Bytes that stand by themselves are `BYTES`, the
 key's id, a zero, and the same without base64.
 """
 
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 BYTES = b"\0homa sealed 1\0"
 #: Messages under one subkey.
 SALTED = 2**20
-_SALT, _NONCE, _TAG = 16, 12, 16
+_SALT, _NONCE = 16, 12
 #: Subkeys that are kept, of all processes whose payloads were opened here.
 _KEPT = 4096
-_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(slots=True)
@@ -55,7 +54,8 @@ class Cipher:
     """
 
     def __init__(self, keyring: Keyring, namespace: str) -> None:
-        _require_cryptography()
+        #: What the cipher raises for what was changed. Importing it in each call would cost as much as deciphering.
+        self._invalid = _invalid_tag()
         self.keyring = keyring
         self._namespace = namespace
         self._sealing: _Subkey | None = None
@@ -73,7 +73,7 @@ class Cipher:
                 MAC of the payload, so that whoever reads the store sees which are equal, and nothing else.
         """
         key_id, sealed = self._sealed(data, place, alike=alike)
-        return key_id + b"." + binascii.b2a_base64(sealed, newline=False).translate(_TO_URL)
+        return key_id + b"." + binascii.b2a_base64(sealed, newline=False)
 
     def seal_bytes(self, data: bytes, place: str) -> bytes:
         """The same of what stands by itself, a medium or a part of a file, as bytes."""
@@ -101,7 +101,7 @@ class Cipher:
         name, _, encoded = token.partition(b".")
         key_id = name.decode(errors="replace")
         try:
-            sealed = binascii.a2b_base64(encoded.translate(_FROM_URL))
+            sealed = binascii.a2b_base64(encoded)
         except binascii.Error:
             raise SealedPayload.damaged(key_id, place) from None
         return self._opened(key_id, sealed, place)
@@ -112,15 +112,13 @@ class Cipher:
         return self._opened(key_id.decode(errors="replace"), sealed, place)
 
     def _opened(self, key_id: str, sealed: bytes, place: str) -> bytes:
-        from cryptography.exceptions import InvalidTag
-
         key = self.keyring.key(key_id)
         if key is None:
             raise SealedPayload.without_key(key_id)
         salt, nonce, rest = sealed[:_SALT], sealed[_SALT : _SALT + _NONCE], sealed[_SALT + _NONCE :]
         try:
             return self._opener(key, salt).decrypt(nonce, rest, self._bound(key_id, place))
-        except (InvalidTag, ValueError):
+        except (self._invalid, ValueError):
             raise SealedPayload.damaged(key_id, place) from None
 
     def digest(self, text: str) -> str:
@@ -169,8 +167,9 @@ def _mac(key: EncryptionKey, purpose: bytes, data: bytes) -> bytes:
     return hmac.digest(own, data, sha256)
 
 
-def _require_cryptography() -> None:
+def _invalid_tag() -> type[Exception]:
     try:
-        import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401 - whether it is there
+        from cryptography.exceptions import InvalidTag
     except ImportError:
         raise MissingExtra("encryption_keys", "encryption") from None
+    return InvalidTag
