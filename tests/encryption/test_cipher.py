@@ -169,6 +169,17 @@ def test_what_scripts_add_is_put_into_the_payload() -> None:
     assert orjson.loads(opened(cipher, "p", placed))["flow"] == {"step": "a", "parents": [["b", "@0"]]}
 
 
+def test_a_late_reply_of_bytes_says_so() -> None:
+    cipher = of(NEW)
+    raw = cipher.seal_bytes(DATA, "reply\0")
+    assert is_sealed(raw)
+    assert key_of(raw) == "new"
+    assert opened(cipher, "reply\0", raw) == DATA
+    assert orjson.loads(opened(cipher, "reply\0", b'{"late":true}' + raw)) == orjson.loads(DATA) | {"late": True}
+    with pytest.raises(SealedPayload, match="'new', which is not here"):
+        opened(None, "reply\0", raw)
+
+
 def test_values_of_variables_come_into_the_text() -> None:
     cipher, hole = of(NEW), '{{tick:%d.%m. \\"%Y\\"}}'
     text = b'{"messages":[{"content":"of %b and %b"}]}' % (hole.encode(), hole.encode())

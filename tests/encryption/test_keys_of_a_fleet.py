@@ -100,6 +100,18 @@ def test_who_looks_without_the_key_is_told_which_one_it_is(process: Process) -> 
         without.run(reads.reply(without.keys, "j1"))
 
 
+def test_a_reply_that_came_late_is_marked_and_read(process: Process) -> None:
+    cell = process(NEW)
+    cell.submit("j1", request=REQUEST)
+    claim = cell.claim()
+    cell.fail(claim, charge=Charge.UNRESOLVED)
+    assert cell.settle(claim, {"body": {"text": WORD}}) is ReportResult.LATE
+    view = cell.run(reads.job(cell.keys, "j1"))
+    assert view is not None
+    assert orjson.loads(view.reply or b"") == {"late": True, "body": {"text": WORD}}
+    assert found_in(dump(cell.store)) == []
+
+
 def test_what_was_there_before_is_read_as_it_is(process: Process) -> None:
     before, now = process(), process(NEW)
     before.submit("j1", "j2", request=REQUEST)

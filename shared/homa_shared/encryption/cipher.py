@@ -59,7 +59,9 @@ class Cipher:
         self.keyring = keyring
         self._namespace = namespace
         self._sealing: _Subkey | None = None
-        self._opening: OrderedDict[tuple[EncryptionKey, bytes], AESGCM] = OrderedDict()
+        #: Key and place -> what binds a payload to them.
+        self._bounds: dict[tuple[str, str], bytes] = {}
+        self._opening: OrderedDict[tuple[str, bytes], tuple[EncryptionKey, AESGCM]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[Cipher], tuple[Keyring, str]]:
         return Cipher, (self.keyring, self._namespace)
@@ -130,7 +132,13 @@ class Cipher:
         return [_mac(key, b"digest", text.encode()).hex()[:32] for key in self.keyring.keys]
 
     def _bound(self, key_id: str, place: str) -> bytes:
-        return f"homa 1\0{key_id}\0{self._namespace}\0{place}".encode()
+        known = self._bounds.get((key_id, place))
+        if known is None:
+            known = f"homa 1\0{key_id}\0{self._namespace}\0{place}".encode()
+            if place.endswith("\0"):
+                # Of a kind alone: there are a dozen of those.
+                self._bounds[key_id, place] = known
+        return known
 
     def _subkey(self, key: EncryptionKey) -> _Subkey:
         known = self._sealing
@@ -144,13 +152,12 @@ class Cipher:
         own = self._sealing
         if own is not None and own.salt == salt and own.key is key:
             return own.aead
-        name = (key, salt)
-        found = self._opening.get(name)
-        if found is None:
-            found = self._opening[name] = _derived(key, salt)
+        found = self._opening.get((key.id, salt))
+        if found is None or found[0] is not key:
+            found = self._opening[key.id, salt] = (key, _derived(key, salt))
             while len(self._opening) > _KEPT:
                 self._opening.popitem(last=False)
-        return found
+        return found[1]
 
 
 def _derived(key: EncryptionKey, salt: bytes) -> AESGCM:

@@ -2,6 +2,9 @@
 
     {"homa.sealed":"<token>","media":["homa:sha256:…"],"error":{"kind":"rate_limited"}}
 
+Payloads that no script looks into are bytes (`BYTES` and what follows), which spares a third of their size; a late
+reply of that form has `{"late":true}` in front.
+
 What scripts have to know of a payload stands beside the token in clear: digests of media, the kind of an error, filters
 that an answer did not pass. What they add to it (`late`, `flow`, values of a schedule's variables) is put into the
 payload when it is opened. A payload that is not sealed, of an earlier release or from before encryption was turned on,
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from homa_shared.encryption.cipher import BYTES
 from homa_shared.model.errors import SealedPayload
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 #: How a sealed payload begins. `orjson` and cjson write no blank there, and nothing else has this name.
 MARK = b'{"homa.sealed":"'
 _NAME = MARK[1:]
+#: What a script puts in front of a late reply of bytes.
+_LATE = b'{"late":true}'
 #: How one begins that scripts look at first: a late reply, and one that filters did not let pass.
 _BEFORE = (b'{"late":true,', b'{"drop":[')
 _MEDIUM = re.compile(rb"homa:sha256:[0-9a-f]{64}")
@@ -69,23 +75,36 @@ def seal_template(cipher: Cipher, place: str, data: bytes, holes: Sequence[str])
     return seal(cipher, place, data, b',"holes":%b,"filled":["%b"]' % (named, b'","'.join(found)))
 
 
+def has_shown(data: bytes) -> bool:
+    """Whether scripts have to see something of a payload: media, a body elsewhere, filters that it did not pass."""
+    return b"homa:sha256:" in data or b'"body_at":"' in data or data.startswith(b'{"drop":[')
+
+
 def is_sealed(raw: bytes) -> bool:
-    """Whether this is an envelope."""
-    return _token(raw) is not None
+    """Whether this is a sealed payload."""
+    return raw.startswith(BYTES) or _token(raw) is not None
 
 
 def key_of(raw: bytes) -> str:
-    """Id of the key by which an envelope is sealed; empty for what is none."""
+    """Id of the key by which a payload is sealed; empty for what is not."""
+    if raw.startswith(BYTES):
+        return raw[len(BYTES) :].partition(b"\0")[0].decode(errors="replace")
     found = _token(raw)
     return "" if found is None else raw[found[0] : found[1]].partition(b".")[0].decode(errors="replace")
 
 
 def opened(cipher: Cipher | None, place: str, raw: bytes) -> bytes:
-    """The payload of an envelope, with what scripts have added; what is no envelope is returned as it is.
+    """A sealed payload, with what scripts have added; what is not sealed is returned as it is.
 
     Raises:
         SealedPayload: it cannot be opened here.
     """
+    if raw.startswith(BYTES):
+        if cipher is None:
+            raise SealedPayload.without_key(key_of(raw))
+        return cipher.open_bytes(raw, place)
+    if raw.startswith(_LATE) and raw.startswith(BYTES, len(_LATE)):
+        return b"%b,%b" % (_LATE[:-1], opened(cipher, place, raw[len(_LATE) :])[1:])
     found = _token(raw)
     if found is None:
         return raw

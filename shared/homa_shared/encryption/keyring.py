@@ -94,6 +94,7 @@ class Keyring:
 
     def __init__(self, keys: Sequence[EncryptionKey], path: Path | None = None) -> None:
         self._keys = tuple(keys)
+        self._by_id = {key.id: key for key in keys}
         self._path = path
         self._seen = self._stamp()
         self._looked_s = time.monotonic()
@@ -110,12 +111,11 @@ class Keyring:
 
     def key(self, key_id: str) -> EncryptionKey | None:
         """The key of an id; a file is looked at again before there is none."""
-        for _ in range(2):
-            found = next((key for key in self._keys if key.id == key_id), None)
-            if found is not None or self._path is None:
-                return found
-            self._look()
-        return None
+        found = self._by_id.get(key_id)
+        if found is not None or self._path is None:
+            return found
+        self._look()
+        return self._by_id.get(key_id)
 
     @property
     def checks(self) -> list[str]:
@@ -129,6 +129,7 @@ class Keyring:
             return
         try:
             self._keys = parse_keys(self._path.read_text(encoding="utf-8"), str(self._path))
+            self._by_id = {key.id: key for key in self._keys}
             self._seen = stamp
         except (OSError, UnicodeDecodeError, ConfigError):
             # Written this moment, or of no use: what was read before holds.

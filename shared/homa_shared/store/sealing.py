@@ -42,6 +42,10 @@ class Kind(StrEnum):
     DEFINITION = "definition"
     #: A stored prompt template; bound to its name.
     TEMPLATE = "template"
+    #: Of a batch of a file: what its caller said of it, and what is wrong with its lines; bound to the batch. Name of a
+    #: file; bound to the file.
+    FILE_BATCH = "batch of a file"
+    FILE_NAME = "name of a file"
     #: An image, a document, a large reply's body, in the store; bound to its digest. A cached vector; to its name.
     MEDIUM = "medium"
     VECTOR = "vector"
@@ -49,6 +53,7 @@ class Kind(StrEnum):
     BLOB = "blob"
 
 
+_REQUEST = f"{Kind.REQUEST}\0"
 #: Fields of a record that hold a payload, and those that hold a digest of one.
 _METADATA, _DIGESTS = short("metadata"), (short("cache_key"), short("prefix"))
 
@@ -78,6 +83,11 @@ def sealed(keys: Keys, kind: Kind, data: bytes, at: str = "", *, alike: bool = F
     return envelope.seal(keys.cipher, f"{kind}\0{at}", data, alike=alike)
 
 
+def sealed_request(keys: Keys, data: bytes) -> bytes:
+    """A request, or a message, that no script looks into."""
+    return data if keys.cipher is None or not data else keys.cipher.seal_bytes(data, _REQUEST)
+
+
 def sealed_text(keys: Keys, kind: Kind, text: str, at: str = "") -> str:
     """`sealed` for texts."""
     return text if keys.cipher is None else sealed(keys, kind, text.encode(), at).decode()
@@ -87,7 +97,9 @@ def sealed_shown(keys: Keys, kind: Kind, data: bytes) -> bytes:
     """A payload in which scripts look for media, and for filters that it did not pass."""
     if keys.cipher is None or not data:
         return data
-    return envelope.seal_shown(keys.cipher, f"{kind}\0", data)
+    if envelope.has_shown(data):
+        return envelope.seal_shown(keys.cipher, f"{kind}\0", data)
+    return keys.cipher.seal_bytes(data, f"{kind}\0")
 
 
 def sealed_error(keys: Keys, error: bytes) -> bytes:

@@ -11,7 +11,7 @@ import orjson
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
-from homa_shared.store.sealing import Kind, keyed_name, sealed, sealed_record, sealed_shown, sealed_text
+from homa_shared.store.sealing import Kind, keyed_name, sealed_record, sealed_request, sealed_shown, sealed_text
 from homa_shared.store.transitions.submit import Common, Entry
 
 
@@ -56,7 +56,7 @@ def begin_turn(keys: Keys, turn: NewTurn, common: Common, entry: Entry) -> Op[An
     args = (
         *(turn.conversation, turn.owner.name, turn.owner.tenant, turn.expected, FULL_PERCENT),
         *(_encoded(keys, turn.facts), sealed_shown(keys, Kind.TURN, turn.messages)),
-        *(entry.id, sealed(keys, Kind.REQUEST, entry.request), keyed_name(keys, entry.key)),
+        *(entry.id, sealed_request(keys, entry.request), keyed_name(keys, entry.key)),
         *(sealed_record(keys, common.encode()), sealed_record(keys, entry.encode()), entry.deadline_ms, entry.due_ms),
         turn.seen,
     )
@@ -70,7 +70,7 @@ def begin_summary(keys: Keys, conversation: str, upto: int, turns: int, common: 
         upto: number of the last turn that is summed up.
         turns: that the conversation has at least.
     """
-    job = (entry.id, sealed(keys, Kind.REQUEST, entry.request), keyed_name(keys, entry.key))
+    job = (entry.id, sealed_request(keys, entry.request), keyed_name(keys, entry.key))
     fields = (sealed_record(keys, common.encode()), sealed_record(keys, entry.encode()))
     return call(keys, "begin_summary", (conversation, common.tenant, upto, turns, FULL_PERCENT, *job, *fields), text)
 

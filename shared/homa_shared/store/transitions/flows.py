@@ -12,7 +12,7 @@ import orjson
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
-from homa_shared.store.sealing import Kind, keyed, opened_text, sealed, sealed_record, sealed_text
+from homa_shared.store.sealing import Kind, keyed, opened_text, sealed, sealed_record, sealed_request, sealed_text
 from homa_shared.store.transitions.attempts import ReportResult
 
 
@@ -112,7 +112,7 @@ def ask(
         report: as `Report.encode` writes it.
         request: with the question in the place of its template.
     """
-    args = (*name, report, token, expires_ms, sealed(keys, Kind.REQUEST, request))
+    args = (*name, report, token, expires_ms, sealed_request(keys, request))
     return call(keys, "ask", args, lambda reply: ReportResult(text(reply)))
 
 
@@ -125,7 +125,7 @@ def answer(keys: Keys, job_id: str, token: str, digest: str, request: bytes) -> 
 
     Returns ok, unknown, answered (otherwise), expired, cancelled, or the state in which it ended.
     """
-    kept = sealed(keys, Kind.REQUEST, request)
+    kept = sealed_request(keys, request)
     return call(keys, "answer", (job_id, token, keyed(keys, digest), kept), text)
 
 

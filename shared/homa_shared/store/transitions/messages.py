@@ -8,7 +8,7 @@ from typing import Any
 
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
-from homa_shared.store.sealing import Kind, sealed
+from homa_shared.store.sealing import sealed_request
 from homa_shared.store.transitions.attempts import Name, ReportResult
 
 
@@ -38,4 +38,4 @@ def ack(
 
 
 def _body(keys: Keys, message: Enqueued) -> bytes:
-    return message.body if message.as_stored else sealed(keys, Kind.REQUEST, message.body)
+    return message.body if message.as_stored else sealed_request(keys, message.body)

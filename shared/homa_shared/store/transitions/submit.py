@@ -15,7 +15,7 @@ from homa_shared.model.record_fields import Place, RecordField, fields_at
 from homa_shared.model.tokens import NO_PREFIX, NO_TOKENS, PrefixTokens, Tokens
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call
-from homa_shared.store.sealing import Kind, keyed, keyed_name, sealed, sealed_record, sealed_text
+from homa_shared.store.sealing import Kind, keyed, keyed_name, sealed_record, sealed_request, sealed_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _sealed(keys: Keys, entry: Entry) -> Entry:
     """An entry as the store gets it, where payloads are sealed."""
     return replace(
         entry,
-        request=sealed(keys, Kind.REQUEST, entry.request),
+        request=sealed_request(keys, entry.request),
         key=keyed_name(keys, entry.key),
         metadata=sealed_text(keys, Kind.METADATA, entry.metadata),
         prefix=entry.prefix._replace(digest=keyed(keys, entry.prefix.digest)),
