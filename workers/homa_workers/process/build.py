@@ -117,7 +117,7 @@ async def build(
             loaded or started.
         StoreUnavailable: the store cannot be reached, or cannot keep jobs safely.
     """
-    address = replace(address, keyring=keyring_of(settings))
+    address = replace(address, keyring=keyring_of(settings) or address.keyring)
     has_actors = broker is not None and bool(broker.get_declared_queues())
     if ticker and (providers or has_actors):
         raise ConfigError("--ticker takes no jobs: expected neither providers nor --actors beside it")
