@@ -115,7 +115,6 @@ def here_is_a_region(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
         ("openai:gpt-6-luna", {}, Decimal("1.1")),
         ("openai:gpt-6-luna", {"service_tier": "priority"}, Decimal("1.1")),
         (SOL, {"api": "responses"}, Decimal("1.1")),
-        ("openai:gpt-5-mini", {}, 1),
         ("openai:gpt-4.1-mini", {}, 1),
     ],
 )

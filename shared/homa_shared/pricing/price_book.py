@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.billing import STANDARD, Billing, Terms
+from homa_shared.kinds.context_windows import documented_window
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
@@ -153,12 +154,13 @@ class PriceBook:
         return [*cards, *(card for card in further if card is not None)]
 
     def context_window(self, target: Target) -> int | None:
-        """Tokens of prompt and reply together, as the settings or genai-prices say; None where neither does."""
+        """Tokens of prompt and reply together, by settings, genai-prices or makers' documents; None: nobody says."""
         if target not in self._windows:
             own = next((alias.context_window for _, alias in self._aliases(target) if alias.context_window), None)
             models = (listed(name, price_list) for price_list, name in self._references(target))
             known = (found.model.context_window for found in models if found is not None)
-            self._windows[target] = own or next((window for window in known if window), None)
+            documented = map(documented_window, self.model_names(target))
+            self._windows[target] = own or next((window for window in (*known, *documented) if window), None)
         return self._windows[target]
 
     def model_names(self, target: Target) -> list[str]:
