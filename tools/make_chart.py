@@ -191,8 +191,8 @@ metadata:
   # The name carries a hash of the content: a changed homa.toml rolls the pods.
   name: {_SETTINGS}
 data:
-  homa.toml: |
-    {{{{- $.Values.settings | nindent 4 }}}}
+  # As JSON, which is YAML: whatever it begins with or holds, it arrives as it is.
+  homa.toml: {{{{ $.Values.settings | toJson }}}}
 """,
     "monitoring-alerts.yaml": f"""\
 {{{{- if {_MONITORING} }}}}

@@ -7,6 +7,7 @@ Source: https://pkg.go.dev/text/template and https://helm.sh/docs/chart_template
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -188,6 +189,7 @@ def _indent(count: int, text: str) -> str:
 _FUNCTIONS = {
     "not": lambda value: not value,
     "default": lambda other, value: value or other,
+    "toJson": json.dumps,
     "toYaml": lambda value: yaml.safe_dump(value, sort_keys=True).rstrip("\n"),
     "indent": _indent,
     "nindent": lambda count, text: "\n" + _indent(count, text),

@@ -165,11 +165,12 @@ def test_every_value_reaches_an_object(engine: Any) -> None:
 def test_other_settings_are_another_name_so_that_pods_roll() -> None:
     def name(text: str) -> str:
         [found] = [one for one in CHART.render({"settings": text}) if one["kind"] == "ConfigMap"]
-        assert found["data"]["homa.toml"].strip() == text.strip()
+        assert found["data"]["homa.toml"] == text
         return str(found["metadata"]["name"])
 
     assert name("a = 1\n") != name("a = 2\n")
     assert name("a = 1\n") == name("a = 1\n")
+    assert name('  indented = "\t{{ $.Values }} <&> \N{EURO SIGN}"\n\n')
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ from tests.settings.loading import complaint, load, write
             {"HOMA_REDIS_URL": "http://u:secret@host"},
             (
                 "redis_url = 'http://u:********@host' (HOMA_REDIS_URL): "
-                "expected redis://host:port/db, rediss://…, unix:///path or redis+sentinel://host1,host2/service/db"
+                "expected redis://host:port/db, rediss://…, unix:///path, redis+sentinel://host1,host2/service/db or "
+                "rediss+sentinel://…"
             ),
         ),
         (

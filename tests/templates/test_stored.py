@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
-from homa import AsyncHoma, InvalidRequest, KeyConflict
+from homa import AsyncHoma, Batch, InvalidRequest, KeyConflict
 from homa_shared.store import reads
 from tests.commands_b.stand import MODEL, Stand
 
@@ -166,6 +168,77 @@ def test_lines_of_a_batch_give_values(stand: Stand) -> None:
     assert b'"From 1 to 2."' in view.request
 
 
+def texts(stand: Stand, batch: str | Batch[Any]) -> list[tuple[str | None, list[str]]]:
+    """The template of each line, and what its model reads."""
+    found = []
+    for job in stand.homa.jobs(batch=batch):
+        view = stand.store.run(reads.job(stand.store.keys, job.id))
+        assert view is not None
+        found.append((job.template, [each["content"] for each in orjson.loads(view.request)["messages"]]))
+    return found
+
+
+def test_lines_name_templates_of_their_own(stand: Stand) -> None:
+    homa = stand.homa
+    homa.template("t", "Rate {{a}}", system="Be strict.")
+    homa.template("u", "Name {{a}}")
+    homa.template("u", "Say the name of {{a}}")
+    lines = [
+        {"template": "u", "values": {"a": "1"}},
+        {"values": {"a": "2"}},
+        {"template": "u@1", "values": {"a": "3"}, "temperature": 0.5},
+        {"template": "t", "values": {"a": "4"}},
+        {"template": "u", "values": {"a": "5"}, "custom_id": "five"},
+    ]
+    batch = homa.submit_batch(lines, template="t", model=MODEL, max_tokens=5)
+    assert texts(stand, batch) == [
+        ("u@2", ["Say the name of 1"]),
+        ("t@1", ["Be strict.", "Rate 2"]),
+        ("u@1", ["Name 3"]),
+        ("t@1", ["Be strict.", "Rate 4"]),
+        ("u@2", ["Say the name of 5"]),
+    ]
+
+
+def test_lines_with_and_without_templates_share_a_batch(stand: Stand) -> None:
+    homa = stand.homa
+    homa.template("t", "Rate {{a}}")
+    lines: list[object] = ["plain", {"template": "t", "values": {"a": "x"}}, {"prompt": "own", "system": "Hear."}]
+    batch = homa.submit_batch(lines, model=MODEL, max_tokens=5, system="Shared.")
+    assert texts(stand, batch) == [
+        (None, ["Shared.", "plain"]),
+        ("t@1", ["Rate x"]),
+        (None, ["Hear.", "own"]),
+    ]
+
+
+def test_a_batch_reads_each_template_once(stand: Stand) -> None:
+    homa = stand.homa
+    homa.template("t", "One {{a}}")
+    filling = homa.open_batch(model=MODEL, max_tokens=5)
+    filling.add([{"template": "t", "values": {"a": "1"}}])
+    homa.template("t", "Two {{a}}")
+    filling.add([{"template": "t", "values": {"a": "2"}}])
+    assert [ref for ref, _ in texts(stand, filling.seal())] == ["t@1", "t@1"]
+
+
+async def test_so_does_the_async_client(stand: Stand) -> None:
+    stand.homa.template("t", "One {{a}}")
+    async with AsyncHoma(settings=stand.settings) as homa:
+        batch = await homa.submit_batch([{"template": "t", "values": {"a": "1"}}], model=MODEL, max_tokens=5)
+    assert texts(stand, batch.id) == [("t@1", ["One 1"])]
+
+
+def test_an_estimate_knows_templates_of_lines(stand: Stand) -> None:
+    homa = stand.homa
+    homa.template("t", "Rate {{a}}")
+    lines = [{"template": "t", "values": {"a": "x"}}, {"template": "u", "values": {}}, {"template": "t", "values": {}}]
+    found = homa.estimate(lines, model=MODEL, max_tokens=5)
+    assert (found.rows, found.bad_rows) == (3, 2)
+    assert "request 1: there is no template 'u'" in str(found.first_bad)
+    assert found.first_messages == [{"role": "user", "content": "Rate x"}]
+
+
 @pytest.mark.parametrize(
     ("line", "options", "why"),
     [
@@ -174,7 +247,13 @@ def test_lines_of_a_batch_give_values(stand: Stand) -> None:
         ({"values": {"a": "1"}, "system": "x"}, {"template": "t"}, "request 0: template t@1 makes the prompt"),
         ("a prompt", {"template": "t"}, "request 0: template t@1 makes the prompt"),
         ({"values": {"a": "1"}}, {}, "request 0: values without a template"),
-        ({"template": "t", "values": {"a": "1"}}, {}, "request 0: template has its place among the options"),
+        ({"template": "u", "values": {"a": "1"}}, {}, "request 0: there is no template 'u'"),
+        ({"template": "t", "values": {}}, {}, "request 0: values lacks 'a'"),
+        ({"template": "t", "prompt": "x"}, {}, "request 0: both template and prompt"),
+        ({"template": "t@9", "values": {"a": "1"}}, {}, "request 0: template 't' has no version 9"),
+        ({"template": 7, "values": {"a": "1"}}, {}, "request 0: template is 7"),
+        ({"custom_id": "x", "template": "u", "values": {}}, {"template": "t"}, "request 0 ..x.*: there is no template"),
+        ({"body": {"template": "t", "messages": []}}, {}, "request 0: template has no place in a line of OpenAI's"),
         ({"values": {"a": "1"}}, {"template": "t", "values": {"a": "1"}}, "values belong to each line"),
         ({"values": {"a": "1"}}, {"template": "t", "system": "x"}, "both template and system"),
         ({"values": {"a": "1"}}, {"template": "u"}, "there is no template 'u'"),

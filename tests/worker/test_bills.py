@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from homa_shared.calls.reply import Usage
 from homa_shared.calls.request import JobRequest, Option
 from homa_shared.model.records import State
+from homa_shared.settings import published
 from homa_shared.store import reads
 from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_workers.simulator.prices import PriceList
+from homa_workers.simulator.wire import Service
 from tests.worker.cell import BOUND, HAIKU, MINI, Cell, reply_of
 
 SOL, OPUS, ARGON, NOVA = (
@@ -93,6 +98,37 @@ async def test_a_tier_that_turns_out_to_be_the_standard_one(cell: Cell, stream: 
     view, reply = await run(cell, MINI, stream=stream, service_tier="priority")
     assert view.job.cost_nano_usd == cell.bill_nano() > 0
     assert "terms" not in reply
+
+
+@pytest.fixture
+def here_is_a_region(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated provider is a server of data residency, for the ledger and for the bill."""
+    monkeypatch.setattr(published, "_endpoint", lambda url: "https://eu.api.openai.com")
+    cell.simulator.configure(regional=True)
+
+
+@WAYS
+@pytest.mark.usefixtures("here_is_a_region")
+@pytest.mark.parametrize(
+    ("target", "params", "factor"),
+    [
+        ("openai:gpt-6-luna", {}, Decimal("1.1")),
+        ("openai:gpt-6-luna", {"service_tier": "priority"}, Decimal("1.1")),
+        (SOL, {"api": "responses"}, Decimal("1.1")),
+        ("openai:gpt-4.1-mini", {}, 1),
+    ],
+)
+async def test_a_server_of_a_region_costs_what_the_bill_says(
+    cell: Cell, target: str, params: dict[str, Any], factor: Decimal, stream: bool
+) -> None:
+    view, reply = await run(cell, target, stream=stream, **params)
+    assert reply["cost_nano"] == view.job.cost_nano_usd == cell.bill_nano() > 0
+    listed = PriceList({}).price(
+        "openai", "openai", target.partition(":")[2], Service(tier=params.get("service_tier", ""))
+    )
+    told = {name: count for name, count in reply["usage"].items() if name in TOKENS}
+    assert listed is not None
+    assert cell.bill_nano() == pytest.approx(listed(Usage(**told)) * factor, abs=2)
 
 
 @WAYS

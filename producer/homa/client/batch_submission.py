@@ -175,6 +175,7 @@ class BatchSubmission:
 
     def _flush(self) -> Flow[dict[str, str]]:
         assert self._chunks is not None
+        yield from self._read_line_templates(self._chunks)
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
         yield from self._learn(self._chunks.view)
         yield from self._chunks.uploads.send(self._submitter.keys)
@@ -210,6 +211,18 @@ class BatchSubmission:
             if f"HOMA batch {self.id} is" not in str(error):
                 raise
             raise JobCancelled(f"batch {self.id} was cancelled while it was submitted") from error
+
+    def _read_line_templates(self, chunks: Chunks) -> Flow[None]:
+        """Reads templates that lines name themselves; their lines, which waited for them, are taken."""
+        while (name := chunks.wanted) is not None:
+            try:
+                found = yield from stored_template(self._submitter.keys, name)
+            except InvalidRequest as error:
+                raise chunks.refuse_held(error) from error
+            if (model := self._defaults.get("model")) is not None:
+                asked = check_options({"model": model, "fallbacks": self._defaults.get("fallbacks")})
+                yield from self._submitter.learn_template(chunks.view, asked.of_template(found.ref))
+            chunks.know(name, found)
 
     def _check_known(self, entries: Sequence[Entry]) -> Flow[None]:
         """Lines that were there under their own names: sent before, by a submission whose reply was lost."""

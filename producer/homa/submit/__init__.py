@@ -19,5 +19,6 @@ request_digests.py   which requests are the same: under an idempotency key, and 
 shared_prefixes.py   what the lines of a batch share at their beginning
 uploads.py           media and large requests on their way to where they live
 batch_chunks.py      batches cut into chunks
+line_templates.py    stored templates of a batch's lines
 submitter.py         how jobs get into the store
 """

@@ -16,6 +16,7 @@ from homa.submit.attachments import names_of_media
 from homa.submit.batch_line_options import BatchRequest, line_options
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
+from homa.submit.line_templates import LineTemplates, TemplateNotRead
 from homa.submit.messages import build_messages, check_prompt
 from homa.submit.option_checks import check_custom_id, check_metadata
 from homa.submit.options import check_options
@@ -26,7 +27,7 @@ from homa.submit.traced import traced_entry
 from homa.submit.uploads import UPLOAD_BYTES, Uploads
 from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.request import CHAT, EMBEDDING, to_json
-from homa_shared.model.errors import BudgetExceeded, InvalidRequest
+from homa_shared.model.errors import BudgetExceeded, HomaError, InvalidRequest
 from homa_shared.model.ids import batch_job_id
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
@@ -42,7 +43,7 @@ _MOST_TEMPLATES = 256
 #: Ids that are held against one another, at about 100 bytes each.
 _MOST_IDS = 1_000_000
 #: What a line may say of its own without options of its own.
-_PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata", "values"})
+_PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata", "template", "values"})
 
 
 class Chunks:
@@ -55,7 +56,7 @@ class Chunks:
         uploads: takes note of media.
         cap: the batch's budget, nano-dollars; its lines must have a price.
         kind: of its requests.
-        template: the stored template that lines give values to.
+        template: the stored template that lines give values to which name none themselves.
         traces: makes spans of its jobs.
     """
 
@@ -77,7 +78,7 @@ class Chunks:
         self._keys, self._batch_id, self.view, self._cap, self._kind = keys, batch_id, view, cap, kind
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
-        self._stored, self._traces = template, traces
+        self._stored, self._traces = LineTemplates(template), traces
         if template is not None and not template.system_varies:
             self._system = template.system
         self._around = self._plain_around()
@@ -87,6 +88,8 @@ class Chunks:
         self._jobs = self._bytes = 0
         self._prefixes = Prefixes()
         self._ids = Digests()
+        #: Lines that wait for a template to be read; in their order, the first of them names it.
+        self._held: list[BatchRequest] = []
         #: Lines at the beginning that are known by their number.
         self._numbered = 0
         #: Media that the lines gathered refer to.
@@ -102,14 +105,40 @@ class Chunks:
         Raises:
             InvalidRequest, BudgetExceeded: the line that is wrong is named by its number (from 0) and custom_id.
         """
+        if self._held:
+            self._held.append(request)
+            return True
         try:
             self._take(request)
+        except TemplateNotRead:
+            self._held.append(request)
+            return True
         except (InvalidRequest, BudgetExceeded) as error:
-            custom_id = request.get("custom_id") if isinstance(request, Mapping) else None
-            name = f"request {self.lines}" + (f" ({custom_id!r:.80})" if custom_id else "")
-            raise type(error)(f"{name}: {error}") from error
+            raise self._named(request, error) from error
         self.lines += 1
         return self._is_full()
+
+    @property
+    def wanted(self) -> str | None:
+        """The name of a template that is to be read before lines that wait for it are taken."""
+        return None if not self._held else str(line_options(self._held[0])["template"])
+
+    def know(self, name: str, template: StoredTemplate) -> None:
+        """A template that lines name so: takes those that wait for it; raises as `add`."""
+        self._stored.know(name, template)
+        held, self._held = self._held, []
+        for request in held:
+            self.add(request)
+
+    def refuse_held(self, error: InvalidRequest) -> HomaError:
+        """The error of a template that there is not, with its line's name; the lines that wait are dropped."""
+        held, self._held = self._held, []
+        return self._named(held[0], error)
+
+    def _named(self, request: BatchRequest, error: HomaError) -> HomaError:
+        custom_id = request.get("custom_id") if isinstance(request, Mapping) else None
+        name = f"request {self.lines}" + (f" ({custom_id!r:.80})" if custom_id else "")
+        return type(error)(f"{name}: {error}")
 
     def _is_full(self) -> bool:
         return self._jobs >= CHUNK_JOBS or self._bytes >= CHUNK_BYTES or self.uploads.bytes >= UPLOAD_BYTES
@@ -152,10 +181,10 @@ class Chunks:
         return ops
 
     def _take(self, request: BatchRequest) -> None:
-        if isinstance(request, str) and self._stored is None:
+        if isinstance(request, str) and self._stored.shared is None:
             self._put(self._default_template(), self._prepared(request), self._number())
             return
-        line = self._filled(line_options(request))
+        line, stored = self._filled(line_options(request))
         custom_id = line.get("custom_id")
         custom_id = self._number() if custom_id is None else self._own_id(custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
@@ -171,19 +200,18 @@ class Chunks:
             prepared = self._prepared(prompt)
         else:
             prepared = Prepared.of(build_messages(prompt, messages, self._system))
-        self._put(self._template(own) if own else self._default_template(), prepared, custom_id, carried)
+        shares = not own and stored is self._stored.shared
+        self._put(self._default_template() if shares else self._template(own, stored), prepared, custom_id, carried)
 
-    def _filled(self, line: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A line with its prompt, where it gives values to the batch's template."""
-        if line.get("template") is not None:
-            raise InvalidRequest("template has its place among the options of the batch: expected values={…} alone")
-        if self._stored is None:
-            if line.get("values") is not None:
-                raise InvalidRequest("values without a template: expected template=… among the options of the batch")
-            return line
-        made = with_prompt(line, self._stored)
+    def _filled(self, line: Mapping[str, Any]) -> tuple[Mapping[str, Any], StoredTemplate | None]:
+        """A line with its prompt, and the template that it gives values to, where it does."""
+        stored = self._stored.of(line)
+        if stored is None:
+            return line, None
+        made = with_prompt(line, stored)
         # One that is the same in all lines is encoded once.
-        return made if self._stored.system_varies else {k: value for k, value in made.items() if k != "system"}
+        is_same = stored is self._stored.shared and not stored.system_varies
+        return {k: value for k, value in made.items() if k != "system"} if is_same else made, stored
 
     def _number(self) -> str:
         """The custom_id of a line that names none; numbers before the first named line need not be kept."""
@@ -242,28 +270,28 @@ class Chunks:
 
     def _default_template(self) -> Template:
         if self._default is None:
-            self._default = self._made({})
+            self._default = self._made({}, self._stored.shared)
         return self._default
 
-    def _template(self, own: Mapping[str, Any]) -> Template:
+    def _template(self, own: Mapping[str, Any], stored: StoredTemplate | None) -> Template:
         try:
-            name = orjson.dumps(own, option=orjson.OPT_SORT_KEYS)
+            name = orjson.dumps([own, stored.ref if stored else ""], option=orjson.OPT_SORT_KEYS)
         except TypeError:  # a schema that is a class, a time: made anew for each line
-            return self._made(own)
+            return self._made(own, stored)
         template = self._templates.get(name)
         if template is None:
             if len(self._templates) >= _MOST_TEMPLATES:
                 self._templates.clear()
-            template = self._templates[name] = self._made(own)
+            template = self._templates[name] = self._made(own, stored)
         return template
 
-    def _made(self, own: Mapping[str, Any]) -> Template:
+    def _made(self, own: Mapping[str, Any], stored: StoredTemplate | None) -> Template:
         if "key" in own or "key" in self._defaults:
             raise InvalidRequest("key has no place in a batch: its lines are known by batch and number")
         said = {**self._defaults, **{name: value for name, value in own.items() if value is not None}}
         options = check_options(said, self._kind)
-        if self._stored is not None:
-            options = options.of_template(self._stored.ref)
+        if stored is not None:
+            options = options.of_template(stored.ref)
         if options.at_ms is not None:
             raise InvalidRequest("at has no place in a batch: expected delay_s")
         template = Template(self.view, options, self._batch_id)

@@ -40,6 +40,8 @@ def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(body, Mapping):
         raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
     refuse_own_files(body, "a line of a batch file")
+    if body.get("template") is not None:
+        raise InvalidRequest("template has no place in a line of OpenAI's batch files: expected options of submit")
     return {"custom_id": line.get("custom_id"), **body_options(body)}
 
 

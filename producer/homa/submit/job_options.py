@@ -41,8 +41,8 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
     template: Annotated[
         str | None,
         JobOption(
-            "A stored template (`name`, or `name@version`) instead of a prompt and a system text; in a batch, one for "
-            "all its lines.",
+            "A stored template (`name`, or `name@version`) instead of a prompt and a system text; of a batch, for "
+            "lines that name none themselves.",
             part=Part.APART,
             flag=Flag("--template", {RUN: "A stored template, instead of --prompt.", ASK: ""}, "NAME[@V]"),
         ),

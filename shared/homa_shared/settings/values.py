@@ -73,7 +73,8 @@ def _http_url(value: str) -> str:
 def _store_url(value: str) -> str:
     if urlsplit(value).scheme not in STORE_SCHEMES:
         raise ValueError(
-            "expected redis://host:port/db, rediss://…, unix:///path or redis+sentinel://host1,host2/service/db"
+            "expected redis://host:port/db, rediss://…, unix:///path, redis+sentinel://host1,host2/service/db or "
+            "rediss+sentinel://…"
         )
     return value
 

@@ -126,8 +126,9 @@ class _PartError(Exception):
 
 def _junk(url: str, origin: str, complaint: str) -> ConfigError:
     return ConfigError(
-        f"{origin}: {masked(url)!r} {complaint}; expected redis://host:6379/0, rediss://…, unix:///path/to/socket or "
-        "redis+sentinel://host1,host2/service/0 (reserved characters in a password are percent-encoded)"
+        f"{origin}: {masked(url)!r} {complaint}; expected redis://host:6379/0, rediss://…, unix:///path/to/socket, "
+        "redis+sentinel://host1,host2/service/0 or rediss+sentinel://… (reserved characters in a "
+        "password are percent-encoded)"
     )
 
 

@@ -18,6 +18,7 @@ from homa_shared.store.transitions.attempts import rejoin, renew, sweep
 from homa_workers.fleet.fleet_cache import FACTORS_S, FleetBook
 from homa_workers.middleware.base import Chore
 from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.pace import until_turn
 from homa_workers.process.in_flight import HeldLease, InFlight
 from homa_workers.process.standby_beat import StandbyBeat
 from homa_workers.schedules.ticker import Ticker
@@ -101,16 +102,18 @@ class Heartbeat:
 
     async def _each(self, seconds: float, turn: Callable[[], Awaitable[Any]]) -> None:
         while True:
-            pause_s = seconds
+            went_well = False
             try:
                 await turn()
+                went_well = True
             except (StoreUnavailable, StoreFull) as error:
                 self._log.store_away(error)
-                pause_s = max(seconds, _PAUSE_S)
             except Exception as error:
                 self._log.defect(error)
-                pause_s = max(seconds, _PAUSE_S)
-            await asyncio.sleep(pause_s)
+            if went_well:
+                await asyncio.sleep(until_turn(seconds) if seconds else 0)
+            else:
+                await asyncio.sleep(max(seconds, _PAUSE_S))
 
     async def _beat(self) -> None:
         server, _ = await asyncio.gather(self._rejoin(), self._renew_all(self._in_flight.ripe(self._lease_ms / 3000)))
@@ -163,8 +166,9 @@ class Heartbeat:
         more = True
         while more:
             more = await self._store.run(sweep(self._store.keys, slice_size=SWEEP_SLICE, lease_ms=self._lease_ms))
-            # Between two slices the store is others'.
-            await asyncio.sleep(_SLICE_PAUSE_S)
+            if more:
+                # Between two slices the store is others'.
+                await asyncio.sleep(_SLICE_PAUSE_S)
 
     async def _listen(self) -> None:
         reply = None

@@ -36,6 +36,7 @@ from homa_shared.store.transitions.schedules import (
     move_backfill,
     stop_backfill,
 )
+from homa_workers.pace import until_turn
 from homa_workers.schedules.firing import firing_of, slice_of
 
 #: Longest pause between two looks of the worker that looks after schedules, s.
@@ -104,7 +105,8 @@ class Ticker:
         wait_s = LOOK_S if look.wait_ms is None else look.wait_ms / 1000 - (time.monotonic() - began_s)
         if not look.is_mine:
             return max(wait_s, _PAUSE_S)
-        return min(max(wait_s, _PAUSE_S if look.ticks else 0.001), LOOK_S)
+        wait_s = max(wait_s, _PAUSE_S if look.ticks else 0.001)
+        return wait_s if wait_s < LOOK_S else min(until_turn(LOOK_S), LOOK_S)
 
     async def _fire(self, look: Look) -> int:
         fired = 0

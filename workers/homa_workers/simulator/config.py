@@ -94,6 +94,8 @@ class SimulatorConfig:
     cache_write_share: float = 0.0
     #: The tier that serves each call, in the provider's words, whatever was asked for; empty: the one asked for.
     served_tier: str = ""
+    #: Whether OpenAI's server is one of a region: newer models cost a tenth more there.
+    regional: bool = False
     #: How OpenAI's chat completions tell their usage: as they do (`usual`), with reasoning beside the completion
     #: (`beside`), inside a choice (`in_choice`), in each chunk (`every_chunk`), as texts (`texts`).
     usage: str = "usual"

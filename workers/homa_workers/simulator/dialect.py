@@ -66,6 +66,10 @@ class Dialect(ABC):
     speaks_chat: ClassVar[bool] = False
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
 
+    def dearer_in_a_region(self, model: str) -> bool:
+        """Whether a model costs more at a server that processes calls in its region."""
+        return False
+
     @abstractmethod
     def route(self, method: str, path: str) -> Route | None:
         """Where a request goes, or None when the path is not of this dialect."""

@@ -241,11 +241,13 @@ class Engine:
 
     def _served(self, dialect: Dialect, prompt: Prompt, orders: Orders, answer: Answer) -> Answer:
         """The answer, with what it was served on."""
-        if prompt.service is STANDARD and not (orders.searches or self.config.served_tier):
+        dearer = self.config.regional and dialect.dearer_in_a_region(prompt.model)
+        if prompt.service is STANDARD and not (orders.searches or self.config.served_tier or dearer):
             return answer
         tier = tier_asked(self.config.served_tier) if self.config.served_tier else prompt.service.tier
         searches = orders.searches if (dialect.searches or prompt.shape == "responses") and not prompt.inputs else 0
-        return replace(answer, service=replace(prompt.service, tier=tier, searches=searches))
+        service = replace(prompt.service, tier=tier, searches=searches, us=prompt.service.us or dearer)
+        return replace(answer, service=service)
 
     def _reserve(self, dialect: Dialect, account: str, prompt: Prompt, cache: CacheUse) -> Ticket:
         admitted = self.limits.admit(account, prompt, dialect.accounting, cache.read)

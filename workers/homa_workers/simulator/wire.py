@@ -126,8 +126,9 @@ class Service:
 
     #: The service tier in the provider's words; empty for the standard one.
     tier: str = ""
-    #: Anthropic's speed and place.
+    #: Anthropic's speed.
     fast: bool = False
+    #: A place that costs a tenth more: Anthropic's, where the request says so, or a server of OpenAI's.
     us: bool = False
     #: Whether what is written to the cache is kept there for an hour.
     keeps_long: bool = False

@@ -260,9 +260,11 @@ class AsyncManagement:
             return estimator.estimate()
         if isinstance(requests, AsyncIterable):
             async for request in requests:
+                await self._driver.run(making.read(estimator, request))
                 making.add(estimator, request)
         else:
             for request in requests:
+                await self._driver.run(making.read(estimator, request))
                 making.add(estimator, request)
         return estimator.estimate()
 

@@ -122,6 +122,8 @@ class Estimator:
 
     def __init__(self, view: FleetView, shared: Mapping[str, Any], stored: StoredTemplate | None = None) -> None:
         self._view, self._stored = view, stored
+        #: Templates that requests name themselves, by those names.
+        self._named: dict[str, StoredTemplate] = {}
         self._system = shared.get("system")
         self._shared = {name: value for name, value in shared.items() if name not in _APART and value is not None}
         self._plans: dict[str, _Plan] = {}
@@ -139,8 +141,9 @@ class Estimator:
             InvalidRequest: it would be refused; it counts as nothing until `reject` is told of it.
         """
         own = {name: value for name, value in request.items() if name not in _APART}
-        if self._stored is not None:
-            request = with_prompt(request, self._stored)
+        stored = self._named.get(str(request.get("template")), self._stored)
+        if stored is not None:
+            request = with_prompt(request, stored)
         messages = build_messages(
             request.get("prompt"),
             request.get("messages"),
@@ -148,11 +151,15 @@ class Estimator:
             request.get("images"),
             request.get("files"),
         )
-        plan = self._plan(own)
+        plan = self._plan(own, stored)
         self._rows += 1
         if self._first_messages is None:
             self._first_messages = messages
         self._price(plan, Prepared.of(messages))
+
+    def know(self, name: str, template: StoredTemplate) -> None:
+        """A template that requests name so."""
+        self._named[name] = template
 
     def reject(self, why: str) -> None:
         """Adds a row that would be refused."""
@@ -222,12 +229,12 @@ class Estimator:
         self._own_caps += plan.own_cap
         self._thinking_rows += plan.thinks
 
-    def _plan(self, own: Mapping[str, Any]) -> _Plan:
-        name = repr(sorted(own.items())) if own else ""
+    def _plan(self, own: Mapping[str, Any], stored: StoredTemplate | None) -> _Plan:
+        name = (repr(sorted(own.items())) if own else "") + (stored.ref if stored is not None else "")
         if name not in self._plans:
             options = check_options({**self._shared, **own})
-            if self._stored is not None:
-                options = options.of_template(self._stored.ref)
+            if stored is not None:
+                options = options.of_template(stored.ref)
             self._plans[name] = self._planned(Template(self._view, options))
         return self._plans[name]
 

@@ -54,6 +54,9 @@ class Estimating:
             self._batch = BatchSubmission(submitter, options)
             self._shared.pop("name", None)
         self._rows = 0
+        #: Names of templates that lines have, and why there is none of some.
+        self._read_names: set[str] = set()
+        self._unknown: dict[str, str] = {}
         self._view: FleetView
         self._chunks: Chunks
         #: The one request, where there are not many.
@@ -92,9 +95,25 @@ class Estimating:
         check_cost(template, template.entry(new_job_id(), asked.prepared, skipped=skipped).bound, asked)
         estimator.add(self._shared)
 
+    def read(self, estimator: Estimator, request: BatchRequest) -> Flow[None]:
+        """Reads the template that a line names, before it is added; one that there is not is told when it is added."""
+        name = request.get("template") if isinstance(request, Mapping) else None
+        if not isinstance(name, str) or name in self._read_names:
+            return
+        self._read_names.add(name)
+        try:
+            found = yield from stored_template(self._submitter.keys, name)
+        except InvalidRequest as error:
+            self._unknown[name] = str(error)
+            return
+        self._chunks.know(name, found)
+        estimator.know(name, found)
+
     def add(self, estimator: Estimator, request: BatchRequest) -> None:
         """Adds a line of a batch; one that `submit_batch` would refuse counts as bad."""
         try:
+            if isinstance(request, Mapping) and (why := self._unknown.get(str(request.get("template")))) is not None:
+                raise InvalidRequest(why)
             self._chunks.check(request, self._rows)
             estimator.add(line_options(request))
         except (InvalidRequest, BudgetExceeded) as error:

@@ -259,6 +259,7 @@ class Management:
             making.add_one(estimator)
             return estimator.estimate()
         for request in requests:
+            self._driver.run(making.read(estimator, request))
             making.add(estimator, request)
         return estimator.estimate()
 

@@ -25,7 +25,11 @@ from homa_workers.simulator.dialects.openai_fields import (
     refuse_unknown_of_embeddings,
     refuse_unknown_of_response,
 )
-from homa_workers.simulator.dialects.openai_models import refuse_what_is_out_of_range, refuse_what_models_lack
+from homa_workers.simulator.dialects.openai_models import (
+    dearer_in_a_region,
+    refuse_what_is_out_of_range,
+    refuse_what_models_lack,
+)
 from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
 from homa_workers.simulator.dialects.responses import stream_response, tier_told, write_response
 from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
@@ -83,6 +87,10 @@ class OpenAIDialect(Dialect):
     _path: ClassVar[re.Pattern[str]] = re.compile(
         r"(?:/([\w.:-]+))?/v1/(?:(chat/completions|responses)|(embeddings)|(models)(?:/(.+))?)"
     )
+
+    def dearer_in_a_region(self, model: str) -> bool:
+        # Servers that only speak as OpenAI does have prices of their own.
+        return self.kind == OpenAIDialect.kind and dearer_in_a_region(model)
 
     def route(self, method: str, path: str) -> Route | None:
         match = self._path.fullmatch(path)

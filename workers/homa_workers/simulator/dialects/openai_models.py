@@ -78,6 +78,17 @@ _RANGES = {"temperature": (0, 2), "top_p": (0, 1), "frequency_penalty": (-2, 2),
 _MOST_STOPS, _MOST_LOGPROBS, _MOST_TOOLS = 4, 20, 128
 
 
+#: Of before 5 March 2026: developers.openai.com/api/docs/guides/data-residency.
+_OF_ONE_PRICE = ("gpt-3", "gpt-4", "chatgpt-", "o1", "o3", "o4", "codex-mini", "text-embedding-", "gpt-5-")
+_OF_ONE_PRICE_BY_NAME = frozenset({"gpt-5", "gpt-5.1", "gpt-5.2", "gpt-5.3"})
+
+
+def dearer_in_a_region(name: str) -> bool:
+    """Whether a model was released when calls at servers of a region had begun to cost a tenth more."""
+    plain = _PREFIX.sub("", name)
+    return not plain.startswith(_OF_ONE_PRICE) and "-".join(plain.split("-")[:2]) not in _OF_ONE_PRICE_BY_NAME
+
+
 @lru_cache(maxsize=1024)
 def _model(name: str) -> _Model | None:
     return next((model for pattern, model in _MODELS if re.match(pattern, name)), None)
