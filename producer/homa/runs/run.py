@@ -22,7 +22,7 @@ from homa.runs.long.aside import LongRows
 from homa.runs.long.asking import LongAsking
 from homa.runs.plan import EQUAL, LEFT_FAILED, Plan
 from homa.runs.plan_words import other_order, planned, told
-from homa.runs.resume_batch import ORDER, EarlierBatch, order_of, take_up
+from homa.runs.resume_batch import ORDER, EarlierBatch, abandon_flows, order_of, take_up
 from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
@@ -51,7 +51,7 @@ class BatchRun:
                 self._collect_earlier()
             if self.state.stop is None:
                 self._run_missing()
-            if self.state.stop is None and self.state.aside:
+            if self.state.stop is None:
                 self._ask_about_long()
         finally:
             feeder = self.state.feeder
@@ -64,9 +64,12 @@ class BatchRun:
                 self.state.aside.close()
 
     def _ask_about_long(self) -> None:
-        fitting, aside = self.parts.builder.fitting, self.state.aside
-        if fitting is not None and fitting.division is not None and aside is not None:
+        """Asks about documents in parts, and ends flows of an earlier run that nobody asks for now."""
+        fitting, aside, note = self.parts.builder.fitting, self.state.aside, self.state.note
+        if fitting is not None and fitting.division is not None and aside:
             LongAsking(self.parts, self.state, self._collector, fitting.division, aside).ask()
+        elif note is not None and note.runs:
+            self.parts.session.driver.run(abandon_flows(self.parts.session.keys, note))
 
     def _collect_earlier(self) -> None:
         parts, state = self.parts, self.state
