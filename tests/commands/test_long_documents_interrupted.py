@@ -68,6 +68,21 @@ def test_a_killed_run_is_gone_on_with_and_no_part_is_paid_twice(
     assert not (folder / "o.jsonl.run.json").exists()
 
 
+def test_a_killed_run_with_a_budget_goes_on_within_it(slow: Fleet, folder: Path) -> None:
+    before = slow.received()
+    process = start(slow, *ASKED, *PARTS, "--budget", "1")
+    begun(slow, process, before)
+    process.kill()
+    finished(process)
+    status, out, err = finished(start(slow, *ASKED, *PARTS, "--budget", "1", "--resume"))
+    assert status == 0, err
+    summary = json.loads(out)
+    assert summary["succeeded"] == 3
+    # What was in flight may have been called off, and is then paid again.
+    assert slow.received() - before <= answers(folder) + 1 + 4
+    assert float(summary["cost_usd"]) + float(summary["unresolved_usd"]) <= 1
+
+
 def test_an_interrupted_run_pauses_its_flow_and_goes_on(slow: Fleet, folder: Path) -> None:
     before = slow.received()
     process = start(slow, *ASKED, *PARTS)
