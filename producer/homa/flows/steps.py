@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from homa.files.units.unit import Units
 from homa_shared.calls.flow_rules import Wait
 
 Kind = Literal["source", "map", "reduce", "code", "wait", "filter", "join"]
@@ -47,9 +46,14 @@ class Step:
     #: Of a code step: the function's name, and what tells one version of it from another.
     code: str = ""
     code_version: str = ""
-    #: Of a split: the field of an input that has its parts, or what of its text is one.
+    #: Of a split: the field of an input that has its parts.
     parts: str = ""
-    units: Units | None = None
+    #: Of a split into units: page, section, chunk or document; of a chunk most tokens, and those that it repeats.
+    unit: str = ""
+    tokens: int = 0
+    overlap: int = 0
+    #: Of a code step whose results are parts: the split that has them.
+    splits: str = ""
     #: Of a step that is answered from outside: how long somebody may take, and what is answered if nobody does.
     wait: Wait | None = None
 

@@ -11,7 +11,7 @@ import time
 
 from homa.client.batch_lines import read_page
 from homa.drivers.effects import ask_patiently
-from homa.files.writers.earlier_line import TRUNCATED
+from homa.files.writers.earlier_line import INVALID, TRUNCATED
 from homa.runs.feeder import Refused
 from homa.runs.result_lines import ResultLine, result_lines
 from homa.runs.resume_batch import EarlierBatch
@@ -39,7 +39,7 @@ class Collector:
     def __init__(self, parts: RunParts, state: RunState) -> None:
         self._state = state
         self._driver, self._keys, self._lane = parts.session.driver, parts.session.keys, parts.run_options.lane
-        self._writer, self._kept = parts.writer, parts.kept
+        self._writer, self._kept, self._cited = parts.writer, parts.kept, parts.cited
         self._workers, self._progress, self._interruption = parts.workers, parts.progress, parts.interruption
         self._retry = parts.resumption.retry
         self._running = 0
@@ -78,7 +78,10 @@ class Collector:
         Args:
             redone: without an answer it will be tried anew, and so gets no line yet.
         """
+        if self._cited is not None:
+            line = self._cited.told(line)
         unfinished = line.state is not State.SUCCEEDED or (TRUNCATED in self._retry and line.cut)
+        unfinished = unfinished or (INVALID in self._retry and line.unverified > 0)
         if (redone and unfinished) or not self._writer.done.add(line.custom_id):
             return
         row = line.document["homa"].get("row", "")

@@ -32,6 +32,7 @@ class RequestBuilder:
         model: that all rows are sent to; None: each line of a batch file goes to its own.
         own_cap: the run has an output cap for lines that say none.
         stored: the stored template that rows give values to.
+        cite: answers are to carry quotes.
     """
 
     template: PromptTemplate
@@ -41,6 +42,16 @@ class RequestBuilder:
     stored: Template | None = None
     #: Holds rows against the window of the model; None where each goes to one of its own.
     fitting: Fitting | None = None
+    cite: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the prompt uses of a row."""
+        return self.template.names if self.stored is None else tuple(self.stored.names)
+
+    def as_sent(self, row: Row) -> Row:
+        """A row as the window of the model admits it. Raises InvalidRequest where it does not."""
+        return self._fitted(row)[0]
 
     def request(self, row: Row) -> Mapping[str, Any] | BadRow:
         """The request of a row, under its custom_id; or the row as a bad one, with the reason."""
@@ -90,6 +101,8 @@ class RequestBuilder:
         return found
 
     def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.cite:
+            raise InvalidRequest("is a line of a batch file, which is sent as it stands: expected no --cite for it")
         refuse_own_files(body, "a line of a batch file")
         request = {name: value for name, value in body_options(body).items() if name not in _DROPPED}
         if self.own_cap and "max_completion_tokens" in request:

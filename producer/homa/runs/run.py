@@ -119,15 +119,18 @@ class BatchRun:
             raise other_order(other.changed(mine), "the earlier run was")
 
     def _keep_fields(self, earlier: EarlierBatch) -> None:
-        """Fields of every row without a line: rows that could not be sent may stand before those that were."""
+        """Fields, texts of all rows without a line: those that could not be sent may stand before those that were."""
         parts = self.parts
-        if parts.kept is None or not earlier.submitted:
+        if (parts.kept is None and parts.cited is None) or not earlier.submitted:
             return
         for row in MissingRows(parts.run_inputs.rows(), parts.writer.done):
             if isinstance(row, Row):
                 request = parts.builder.request(row)
                 digest = "" if isinstance(request, BadRow) else row_digest(request)
-                parts.kept.put(row.custom_id, row.fields, digest)
+                if parts.kept is not None:
+                    parts.kept.put(row.custom_id, row.fields, digest)
+                if parts.cited is not None and digest:
+                    parts.cited.keep(row, digest)
 
     def _rows(self) -> Iterator[Row | BadRow]:
         """The rows to be asked: all of them, or what is left when they are held against the lines of earlier runs."""
@@ -143,7 +146,7 @@ class BatchRun:
         tally = state.tally
         tally.earlier = plan.counts[EQUAL] - tally.ends[State.SUCCEEDED]
         tally.failed_before = plan.counts[LEFT_FAILED]
-        tally.cut = plan.cut
+        tally.cut, tally.unverified = plan.cut, plan.unverified
         return iter(state.missing)
 
     def _planned(self, earlier: EarlierLines) -> Plan:
@@ -198,6 +201,7 @@ class BatchRun:
             parts.builder,
             order=self.state.order,
             kept=parts.kept,
+            cited=parts.cited,
             window=parts.window,
             aside=self.state.aside,
         )

@@ -9,6 +9,7 @@ from homa.client.session import Session
 from homa.files import ResultsWriter
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
+from homa.runs.citing import CitedRows
 from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.inputs import RunInputs
 from homa.runs.long.aside import LongRows
@@ -49,6 +50,8 @@ class RunParts:
     resumption: Resumption = field(default_factory=Resumption)
     #: Where rows' fields wait for their line; None for results that do not repeat them.
     kept: KeptFields | None = None
+    #: Where rows' texts wait for their answers; None where these carry no quotes.
+    cited: CitedRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,8 @@ class RunState:
             "expired": self.tally.ends[State.EXPIRED],
             "cut": self.tally.cut,
             "cut_empty": self.tally.cut_empty,
+            "unverified": self.tally.unverified,
+            "quotes": dict(self.tally.quotes),
             "cost_usd": usd(costs.cost),
             "unresolved_usd": usd(costs.unresolved),
             "unpriced_jobs": costs.unpriced,

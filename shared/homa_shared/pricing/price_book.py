@@ -25,6 +25,7 @@ from homa_shared.model.targets import Target
 from homa_shared.pricing.own_prices import own_models, own_price
 from homa_shared.pricing.price_list import listed, models_of, recognised
 from homa_shared.pricing.rate_card import Card, ListPrice
+from homa_shared.pricing.regional_servers import usual_server
 from homa_shared.pricing.terms import listed_card, settings_card, unlisted_card
 
 if TYPE_CHECKING:
@@ -244,7 +245,8 @@ class PriceBook:
         if provider is None:
             return None
         # A server that is not recognised is taken as a gateway before the kind's own.
-        by_address = provider.endpoint if provider.endpoint and recognised(provider.endpoint) else None
+        server = usual_server(provider.endpoint) if provider.endpoint else ""
+        by_address = server if server and recognised(server) else None
         return provider.price_list or by_address or profile_of(provider.kind).billing.price_list
 
     def _aliases(self, target: Target) -> Iterator[tuple[str, ModelAlias]]:

@@ -34,6 +34,7 @@ _REFUSED = {
     "detach": "nobody waits for it as it is",
     "fill": "a worker says which batch it fills",
     "flow": "each tick makes a batch, whose lines are single calls",
+    "cite": "quotes are looked for where results are written to a file, and these stay in the store",
     "dry_run": "nothing would be done: try it with `homa run` before",
     "progress": "nobody watches it",
     "debug": "set HOMA_DEBUG=1 for the workers",

@@ -11,9 +11,9 @@ from homa.files.units.chunks import chunks
 from homa.files.units.headings import headings
 from homa.files.units.unit import MOST_TOKENS, Units
 from homa.flows.flow import MOST_STEPS
-from homa.flows.items import MOST_BYTES
 from homa.runs.long.room import Room
 from homa.runs.long.ways import MAP_REDUCE, REFINE
+from homa_shared.calls.flow_items import MOST_BYTES
 from homa_shared.model.errors import InvalidRequest
 
 #: Most answers that one call brings together.
