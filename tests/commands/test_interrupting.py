@@ -158,14 +158,14 @@ import os, signal
 from homa.cli import main
 from homa.runs.collector import Collector
 
-take = Collector._take
+take = Collector.take
 
 def interrupted(self, *line, **more):
     take(self, *line, **more)
     if self._state.tally.ended == {line}:
         os.kill(os.getpid(), signal.SIGINT)
 
-Collector._take = interrupted
+Collector.take = interrupted
 main({list(run_args())!r})
 """
     pipe = subprocess.PIPE

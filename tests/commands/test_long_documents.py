@@ -254,3 +254,11 @@ def test_ways_that_cannot_be_meant_are_refused(
 ) -> None:
     answer = run(invoke, staffed, *options, status=2)
     assert why in answer.stderr
+
+
+def test_a_schema_holds_for_the_answer_of_a_document_in_parts(staffed: Fleet, invoke: Invoke, docs: Path) -> None:
+    schema = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]}
+    (docs / "schema.json").write_text(json.dumps({**schema, "additionalProperties": False}))
+    run(invoke, staffed, *ASKED, "--long", "map-reduce", "--schema", "schema.json")
+    content = by_id(docs)["docs/long.txt"]["response"]["body"]["choices"][0]["message"]["content"]
+    assert isinstance(json.loads(content)["total"], int)

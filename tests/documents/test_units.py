@@ -164,7 +164,9 @@ def test_a_document_of_headings_alone_is_one_section(text: str) -> None:
 def test_front_matter_tables_and_comments_are_no_headings() -> None:
     assert headings("---\ntitle: x\n---\n\na | b\n--- | ---\n1 | 2\n") == []
     assert headings("# comment\nx = 1\n", "a.py") == []
-    assert [each.title for each in headings("# Title\ntext", "a.txt")] == ["Title"]
+    assert [each.path for each in headings("# Title\ntext", "a.txt")] == ["Title"]
+    assert [each.path for each in headings("# C#\n## Both ##\n")] == ["C#", "C# > Both"]
+    assert headings("```\n# no\n\nneither\n=======\n```\n") == []
     found = headings("# A\n## B\n# C\n## D\n")
     assert heading_path(found, len("# A\n## B\n# C\n## D\n")) == "C > D"
 
@@ -275,3 +277,22 @@ def test_a_pdf_is_read_into_pages_with_their_images(tmp_path: Path) -> None:
         ("a.pdf#p1", 1),
         ("a.pdf#p2", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("# " + "#" * 400_000 + "a", id="marks of a heading"),
+        pytest.param("." * 400_000 + "a", id="dots"),
+        pytest.param("\n \n".join(["x"] * 100_000), id="blank lines"),
+        pytest.param("## a\nb\n" * 50_000, id="headings of one level"),
+        pytest.param("```\n```\n\na\n===\n\n" * 20_000, id="blocks of code and underlined lines"),
+        pytest.param("#\t" * 200_000, id="marks and tabs"),
+        pytest.param('."' * 200_000, id="quotes"),
+    ],
+)
+def test_hostile_texts_take_no_longer_than_others(text: str) -> None:
+    """Quadratic patterns would take minutes, which the suite's own limit ends."""
+    (found, *_) = cut(row(text), Units(CHUNK, 50_000))
+    assert found.text
+    assert cut(row(text), Units(SECTION))

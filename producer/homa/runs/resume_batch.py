@@ -62,13 +62,24 @@ def take_up(keys: Keys, note: Checkpoint, asked: str) -> Flow[EarlierBatch | Non
 
 def abandon(keys: Keys, note: Checkpoint) -> Flow[bool]:
     """Cancels the batch and the flows of a note whose output is begun anew; true where they had jobs that waited."""
+    waited = yield from _abandoned(keys, note.batch)
+    return (yield from abandon_flows(keys, note)) or waited
+
+
+def abandon_flows(keys: Keys, note: Checkpoint) -> Flow[bool]:
+    """Cancels the runs of flows of a note; true where one of them had jobs that waited."""
     waited = False
-    for batch in (note.batch, *(run.id for run in note.runs)):
-        view = yield from ask_patiently(reads.batch(keys, batch))
-        if view is not None and not view.complete and not view.cancel:
-            yield from ask_patiently(admin.cancel_batch(keys, batch))
-            waited = True
+    for run in note.runs:
+        waited = (yield from _abandoned(keys, run.id)) or waited
     return waited
+
+
+def _abandoned(keys: Keys, batch: str) -> Flow[bool]:
+    view = yield from ask_patiently(reads.batch(keys, batch))
+    if view is None or view.complete or view.cancel:
+        return False
+    yield from ask_patiently(admin.cancel_batch(keys, batch))
+    return True
 
 
 def _end_count(keys: Keys, batch_id: str) -> Op[int]:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from homa.client.batch_submission import BatchSubmission
@@ -22,7 +23,7 @@ from homa.runs.long.aside import LongRows
 from homa.runs.long.asking import LongAsking
 from homa.runs.plan import EQUAL, LEFT_FAILED, Plan
 from homa.runs.plan_words import other_order, planned, told
-from homa.runs.resume_batch import ORDER, EarlierBatch, order_of, take_up
+from homa.runs.resume_batch import ORDER, EarlierBatch, abandon_flows, order_of, take_up
 from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
@@ -30,6 +31,8 @@ from homa_shared.store import reads
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.
 _FEEDER_END_S = 30.0
+#: How often, and how many times, it is looked whether a flow that was told to end has ended.
+_LOOK_EACH_S, _LOOKS = 0.2, 150
 
 
 class BatchRun:
@@ -51,7 +54,7 @@ class BatchRun:
                 self._collect_earlier()
             if self.state.stop is None:
                 self._run_missing()
-            if self.state.stop is None and self.state.aside:
+            if self.state.stop is None:
                 self._ask_about_long()
         finally:
             feeder = self.state.feeder
@@ -64,9 +67,12 @@ class BatchRun:
                 self.state.aside.close()
 
     def _ask_about_long(self) -> None:
-        fitting, aside = self.parts.builder.fitting, self.state.aside
-        if fitting is not None and fitting.division is not None and aside is not None:
+        """Asks about documents in parts, and ends flows of an earlier run that nobody asks for now."""
+        fitting, aside, note = self.parts.builder.fitting, self.state.aside, self.state.note
+        if fitting is not None and fitting.division is not None and aside:
             LongAsking(self.parts, self.state, self._collector, fitting.division, aside).ask()
+        elif note is not None and note.runs:
+            self.parts.session.driver.run(abandon_flows(self.parts.session.keys, note))
 
     def _collect_earlier(self) -> None:
         parts, state = self.parts, self.state
@@ -74,11 +80,9 @@ class BatchRun:
         if note is None:
             return
         state.note = note
-        for run in note.runs:
-            if (view := parts.session.driver.run(ask_patiently(reads.batch(parts.session.keys, run.id)))) is not None:
-                state.flows[run.id] = view
         state.order = parts.session.driver.run(order_of(parts.session.keys, note))
         self._refuse_other_order(state.order)
+        self._take_up_flows(note)
         earlier = parts.session.driver.run(take_up(parts.session.keys, note, parts.run_options.digest))
         if earlier is None:
             parts.progress.say(f"batch {note.batch} of the earlier run is not in this store: going by the output")
@@ -90,6 +94,23 @@ class BatchRun:
         self._keep_fields(earlier)
         state.batch = earlier.id
         self._collector.until_over(earlier)
+
+    def _take_up_flows(self, note: Checkpoint) -> None:
+        """What flows of the earlier run have cost. Those of another order are ended, and so are all where there is a
+        budget, so that it is known what is left of it: what was answered comes from the cache."""
+        parts, keys = self.parts, self.parts.session.keys
+        ended = parts.run_options.budget is not None or note.asked != parts.run_options.digest
+        if ended and parts.session.driver.run(abandon_flows(keys, note)):
+            parts.workers.start()
+        for run in note.runs:
+            for tried in range(_LOOKS if ended else 1):
+                view = parts.session.driver.run(ask_patiently(reads.batch(keys, run.id)))
+                if view is None:
+                    break
+                self.state.flows[run.id] = view
+                if view.complete or tried == _LOOKS - 1:
+                    break
+                time.sleep(_LOOK_EACH_S)
 
     def _refuse_other_order(self, order: str) -> None:
         """An order that goes on is looked at before anything of it is cancelled."""
@@ -145,8 +166,7 @@ class BatchRun:
         head, rows = look_ahead(self._rows(), 1)
         if not head:
             return
-        before, all_spent = state.spent_before(), state.spent()
-        spent = all_spent.cost + all_spent.unresolved
+        before, spent = state.spent_before(), state.committed()
         if parts.run_options.budget is not None and parts.run_options.budget <= spent:
             state.stop = StopReason(f"the budget of ${usd(parts.run_options.budget)} is used up: raise --budget")
             return

@@ -115,6 +115,11 @@ class RunState:
             unpriced=costs.unpriced + sum(each.unpriced for each in flows),
         )
 
+    def committed(self) -> int:
+        """Nano-dollars of the budget that are gone."""
+        costs = self.spent()
+        return costs.cost + costs.unresolved
+
     def nothing_left(self, view: reads.BatchView) -> bool:
         """Every input was submitted or refused, every job has ended, and each has its line."""
         return self.feeder is not None and self.feeder.finished and view.complete

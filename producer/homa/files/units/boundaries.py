@@ -15,10 +15,11 @@ from zlib import crc32
 
 from homa.files.units.headings import Heading
 
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+#: Each takes time in proportion to the text: a run of marks is looked at from its first one alone.
+_PARAGRAPH = re.compile(r"\n[^\S\n]*+\n\s*+")
 #: Ends of sentences in scripts with spaces, and in those without; a line's end is one, too.
-_SENTENCE = re.compile(r"[.!?…؟۔।॥։።]+[\"'”’»)\]]*\s+|[。！？｡．]+[\"'”’」』）】》]*\s*|\n\s*")
-_WORD = re.compile(r"\s+|[，、；：・]")
+_SENTENCE = re.compile(r"(?<![.!?…؟۔।॥։።])[.!?…؟۔।॥։።]++[\"'”’»)\]]*+\s++|[。！？｡．]++[\"'”’」』）】》]*+\s*+|\n\s*+")
+_WORD = re.compile(r"\s++|[，、；：・]")
 #: Best kinds of places first, below headings.
 _KINDS = (_PARAGRAPH, _SENTENCE, _WORD)
 #: Characters behind a place by which it is told from others of its kind.

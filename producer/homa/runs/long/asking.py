@@ -121,8 +121,8 @@ class LongAsking:
 
     def _submit(self, number: int, group: Sequence[int]) -> str | None:
         """Opens a run for some documents; None where the budget is used up, or somebody wants the run to end."""
-        options, spent = self._parts.run_options, self._state.spent()
-        budget = None if options.budget is None else options.budget - spent.cost - spent.unresolved
+        options = self._parts.run_options
+        budget = None if options.budget is None else options.budget - self._state.committed()
         if budget is not None and budget <= 0:
             self._state.stop = StopReason(f"the budget of ${usd(options.budget or 0)} is used up: raise --budget")
             return None

@@ -71,12 +71,10 @@ class Fitting:
         division = Division.of(way, room, template, most, own_cap=calls.has_own_cap)
         return cls(way, room, template, calls, division)
 
-    def may_exceed(self, row: Row, prompt: str) -> bool:
-        """Whether a prompt is long enough to be counted."""
-        return len(prompt) + len(row.images) * TOKENS_PER_IMAGE > self.room.safe_characters
-
     def is_long(self, row: Row, prompt: str) -> bool:
         """Whether a row does not fit the window; of those that are refused only where that is sure."""
+        if len(prompt) + len(row.images) * TOKENS_PER_IMAGE <= self.room.safe_characters:
+            return False  # without a count
         exceeds = self.room.exceeds_surely if self.way == ERROR else self.room.exceeds
         if not exceeds(prompt, len(row.images)):
             return False
