@@ -127,6 +127,8 @@ def test_files_without_an_output_are_inputs_too(homa: FakeHoma, folder: Path, ca
         (["nowhere/"], "out.csv", "nowhere"),
         (["contracts/", {"text": "a"}], "out.csv", "names of files and fields beside one another"),
         (["contracts/"], "out.doc", "no format is called .doc"),
+        (["contracts/"], "nowhere/out.csv", "nowhere/out.csv cannot be written: .* is no folder that"),
+        (["contracts/"], "contracts/", "holds other files: expected a new or empty folder"),
         (["contracts/"], 3, "output is 3: expected a path"),
         (["contracts/"], "s3://bucket/out.csv", "expected a file or folder of this machine"),
         (["contracts/a.txt"], "contracts/a.txt", "no format|exists|output of this run"),

@@ -22,7 +22,7 @@ from homa.cli.output import dollars, number, usd_or_null
 from homa.client.flows.given import once_of
 from homa.client.flows.handle import FlowRun
 from homa.client.flows.outcomes import FlowProgress
-from homa.client.flows.results_file import Documents, FlowResults
+from homa.client.flows.results_file import Documents, FlowResults, check_place
 from homa.client.flows.run_flows import RunFlows
 from homa.client.session import Session
 from homa.client.sync import Homa
@@ -85,7 +85,7 @@ def _check(options: Mapping[str, Any]) -> None:
     output = options["output"]
     if is_address(output):
         raise InvalidRequest(f"--flow with --output {output}: results of flows are files of this machine")
-    output_format(output, options["form"])
+    check_place(output, options["form"], again=True, force=options["force"])
 
 
 def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:

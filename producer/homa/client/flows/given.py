@@ -68,12 +68,14 @@ class Given:
                 tell_refused(self.documents)
             yield None
             return
-        results = FlowResults(flow, self.output, None, self.documents or Documents(()))
+        results = None
         try:
+            results = FlowResults(flow, self.output, None, self.documents or Documents(()))
             yield results
             results.close()
         except BaseException as error:
-            results.leave()
+            if results is not None:
+                results.leave()
             error.add_note(f"run {run} goes on; its results are read by `homa.flow_run({run!r}).results()`")
             raise
 

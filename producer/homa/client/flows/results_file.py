@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
@@ -25,7 +26,8 @@ from homa.files import (
     result_line,
 )
 from homa.files.remote.address import is_address
-from homa.files.writers.output_format import FLAT, written_paths
+from homa.files.writers.folder import check_folder
+from homa.files.writers.output_format import FLAT, FOLDERS, STDOUT, written_paths
 from homa.files.writers.sqlite import split_target
 from homa.flows.flow import Flow
 from homa.submit.response_format import response_format
@@ -99,11 +101,28 @@ def checked_output(output: object, *, force: bool) -> str | None:
     place = fspath(output)
     if is_address(place):
         raise InvalidRequest(f"output is {place}: expected a file or folder of this machine, which a flow writes")
-    output_format(place)
     file = Path(split_target(place)[0])
     if file.is_file() and not force:
         raise InvalidRequest(f"output {place} exists: expected another place, or force=True to write it anew")
+    check_place(place, None, again=False, force=force)
     return place
+
+
+def check_place(place: str, form: str | None, *, again: bool, force: bool) -> None:
+    """Looks whether results can be written to a place, before anything is paid for.
+
+    Args:
+        again: whether a folder may hold earlier results.
+
+    Raises:
+        InvalidRequest: its format is not known, or they cannot.
+    """
+    if output_format(place, form) in FOLDERS:
+        check_folder(Path(place).resolve(), resume=again and not force, force=force)
+        return
+    folder = Path(split_target(place)[0]).resolve().parent
+    if place != STDOUT and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InvalidRequest(f"output {place} cannot be written: {folder} is no folder that this process may write to")
 
 
 class FlowResults:
