@@ -150,8 +150,9 @@ class Pipeline:
         try:
             if attempt.request.skipped and attempt.claim.attempt == 1:
                 await tell_skipped(self.store, attempt.claim, attempt.request.skipped)
-            if attempt.request.flow is not None:
-                await self.departures.in_time(attempt, self.flow_prompts.fill(attempt, attempt.request.flow))
+            place = attempt.request.flow
+            if place is not None and not self.flow_prompts.filled(attempt, place):
+                await self.departures.in_time(attempt, self.flow_prompts.fill(attempt, place))
             if self.media.needed(attempt.request):
                 await self.departures.in_time(attempt, self.media.complete(attempt))
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
---! use clock, record, backlog, ending, room, flow_nodes
+--! use clock, record, backlog, ending, room, flow_nodes, sealed
 -- Puts items into a run of a flow and makes the nodes of their first steps, all or nothing.
 --
 -- KEYS[1] anchor
@@ -56,6 +56,10 @@ for _, s in ipairs(sections) do
 end
 local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
+for i = at + 1, #ARGV do
+  local clear = in_clear(ARGV[i])
+  if clear then return clear end
+end
 
 local kept = 2 * retention('results')
 
@@ -74,6 +78,7 @@ local function put(s)
   if s.seal and not Flow.items_in(f, s.source, s.scope) then
     Flow.seal_items(f, s.source, s.scope, s.from + s.n)
     if s.scope == '' then
+      Flow.write(f)
       f.sealed = true
       redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))
       complete_batch(run)
