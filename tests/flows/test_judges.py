@@ -12,7 +12,7 @@ from homa import AsyncHoma, Flow, InvalidRequest, UnknownModel
 from homa.flows.compiling import definition_of
 from homa.flows.drawing import as_text
 from homa.flows.toml import read_flow
-from homa.testing import FakeCall, RateLimited, fake
+from homa.testing import FakeCall, RateLimited, Refused, fake
 from homa_shared.calls import request
 from homa_shared.calls.request import JobRequest
 from tests.conversations.killable import crew
@@ -145,6 +145,15 @@ def test_a_judge_whose_limit_is_reached_is_waited_for() -> None:
         (result,) = homa.run(flow, [{"text": "1"}]).results(timeout=PATIENCE_S)
         assert result.reply.text == "good"
         assert [call.target for call in homa.calls] == [MODEL, JUDGE, JUDGE]
+
+
+def test_a_judge_that_refuses_fails_the_item_and_leads_to_no_fallback() -> None:
+    flow = Flow("sums")
+    flow.map(prompt="{{text}}", model=MODEL, fallbacks=[STRONGER], judge=JUDGE, rubric=RUBRIC)
+    with fake({"*": lambda call: Refused("no") if "# Rubric" in call.prompt else "good"}) as homa:
+        (result,) = homa.run(flow, [{"text": "1"}]).results(timeout=PATIENCE_S)
+        assert [failure.message for failure in result.failures] == ["no"]
+        assert [call.target for call in homa.calls] == [MODEL, JUDGE]
 
 
 @pytest.mark.parametrize(

@@ -152,11 +152,11 @@ class Judged:
             rules=NO_RULES,
             shared=None,
         )
-        try:
-            return await self._chat(steps, grades=True).answer()
-        finally:
-            attempt.request = self._request
-            attempt.claim = replace(attempt.claim, fallbacks_left=self._fallbacks_left)
+        # Where it fails, nothing of the step's own chain is what its error leads to.
+        verdict = await self._chat(steps, grades=True).answer()
+        attempt.request = self._request
+        attempt.claim = replace(attempt.claim, fallbacks_left=self._fallbacks_left)
+        return verdict
 
     def _call(self, pending: _Pending) -> Call:
         question = "\n\n".join(f"[{each['role']}]\n{shown(each['content'])}" for each in self._request.messages)
