@@ -125,7 +125,7 @@ def test_a_run_is_cancelled_paused_and_resumed(staffed: Fleet, invoke: Invoke, d
         (["--dry-run"], "--flow with --dry-run: flows do not take it"),
         (["--fill", "b"], "--flow with --fill: flows do not take it"),
         (["--retry", "failed"], "--flow with --retry: flows do not take it"),
-        (["-o", "out.csv"], "--output is 'out.csv': expected a file of JSON Lines"),
+        (["-o", "out.doc"], "--output out.doc: no format is called .doc"),
         (["--flow", "other.toml"], "other.toml: No such file"),
     ],
 )
@@ -134,6 +134,16 @@ def test_what_does_not_go_with_a_flow_is_refused(
 ) -> None:
     said = invoke(fleet, "run", "in", "--flow", "flow.toml", *arguments)
     assert (said.exit_code, message in said.stderr) == (2, True), said.stderr
+
+
+def test_results_have_the_format_of_their_place(staffed: Fleet, invoke: Invoke, documents: Path) -> None:
+    assert invoke(staffed, "run", "in", "--flow", "flow.toml", "-o", "out.csv").exit_code == 0
+    rows = (documents / "out.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [[f"in/{name}.txt", f"All of Text of {name}"] for name in "abc"]
+    assert invoke(staffed, "run", "in", "--flow", "flow.toml", "-o", "out/", "--format", "txt").exit_code == 0
+    assert sorted(file.read_text().strip() for file in (documents / "out").rglob("*.txt")) == [
+        f"All of Text of {name}" for name in "abc"
+    ]
 
 
 def test_a_file_is_shown_without_a_store(invoke: Invoke, documents: Path) -> None:

@@ -22,7 +22,7 @@ def test_the_pages_examples_run_in_their_order(environment: dict[str, str], tmp_
     assert said[2] == "complete 2"
     assert "its prompt names {{totals}}, which facts does not have" in said[3]
     assert "did you mean {{total}}?" in said[3]
-    assert said[4:] == ["[True]", "True", "verdict 0", "[True]"]
+    assert said[4:] == ["[True]", "1", "True", "1", "verdict 0", "[True]"]
 
 
 def test_its_commands_say_what_it_shows(environment: dict[str, str], tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_the_same_answer_again_is_fine_and_another_one_is_refused(homa_echo: Fak
         ("yes", "the answer does not fit the schema of its step"),
         (None, "the answer is nothing"),
         ({"good": object()}, "the answer is no JSON"),
+        ({"good": True, "sure": float("nan")}, "the answer.sure is nan"),
         ({"good": True, "why": "x" * 1_000_000}, "the answer has 1,000,0.. bytes: expected at most"),
     ],
 )

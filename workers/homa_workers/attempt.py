@@ -88,6 +88,8 @@ class RunningAttempt:
     parameter_notes: tuple[str, ...] = ()
     #: The middleware whose own reply it has, for which nothing was called; empty where there is none.
     answered_by: str = ""
+    #: Target that gave the answer, where another one has graded it; empty: its own.
+    answered_at: str = ""
     #: Requests of its last call that were refused before the last one.
     refused: int = 0
     #: Parameters of its last call.

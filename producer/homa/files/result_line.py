@@ -135,8 +135,8 @@ def _homa(part: HomaPart) -> dict[str, Any]:
 
 
 def is_good(line: Mapping[str, Any]) -> bool:
-    """Whether a line holds an answer, so that its input is done."""
-    return line["error"] is None and line["response"] is not None
+    """Whether a line holds an answer, so that its input is done; one of several answers holds none of its own."""
+    return line.get("error") is None and line.get("response") is not None
 
 
 def is_cut_line(line: Mapping[str, Any]) -> bool:

@@ -31,6 +31,8 @@ OF_THE_RUN = (
 #: Arguments of the methods of `Flow`.
 _ARGUMENTS = (
     "check",
+    "judge",
+    "rubric",
     "repair",
     "escalate",
     "prompt",

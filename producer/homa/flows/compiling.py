@@ -21,7 +21,7 @@ from homa.submit.options import check_options
 from homa.submit.response_format import response_format
 from homa.submit.template import Template
 from homa_shared.calls.encoded_request import ruled
-from homa_shared.calls.flow_rules import AnswerRules
+from homa_shared.calls.flow_rules import AnswerRules, Judge
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import Lane
 from homa_shared.model.tokens import NO_TOKENS
@@ -30,6 +30,8 @@ from homa_shared.store.transitions.submit import Entry
 
 #: Of the keys under which answers are kept: another one where the same words would come to mean another prompt.
 _KEY_VERSION = 1
+#: Most tokens that a judge may write: a verdict, and what it thinks before.
+VERDICT_TOKENS = 2000
 #: Text by which is reckoned what a byte of an answer in a prompt takes.
 _SAMPLE = "What a model has said before stands in the prompt of the next step, in sentences such as this one. " * 100
 
@@ -109,7 +111,8 @@ class _Made:
         model = {"model": step.options.get("model") or first_model(flow)}
         chain = {**model, "fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
         options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
-        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters, step.wait, step.splits)
+        judge = _judge_of(step, view, shared)
+        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters, step.wait, step.splits, judge)
         least = rules.least_version
         options = replace(options, request={**options.request, "flow": True, "least_version": least})
         whole = Template(view, options, run)
@@ -128,7 +131,26 @@ class _Made:
         )
         request = ruled(base.request, rules) if rules else base.request
         stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
-        return cls(step, stored, template.targets, nano, tokens, _key(step, options.tenant, template, short, rules))
+        targets = template.targets if judge is None else [*template.targets, judge.target]
+        return cls(step, stored, targets, nano, tokens, _key(step, options.tenant, template, short, rules))
+
+
+def _judge_of(step: Step, view: FleetView, shared: Mapping[str, Any]) -> Judge | None:
+    """Who grades a step's answers.
+
+    Raises:
+        UnknownModel: its model is neither a target nor an alias.
+        InvalidRequest: it stands for several targets.
+    """
+    if not step.judge:
+        return None
+    template = Template(view, check_options({"model": step.judge, "max_tokens": VERDICT_TOKENS, **shared}))
+    first = template.targets[0]
+    if ":" not in first:
+        raise InvalidRequest(
+            f"step {step.name}: judge is {step.judge!r}, which stands for a pool: expected provider:model"
+        )
+    return Judge(first, step.rubric, VERDICT_TOKENS)
 
 
 def _key(step: Step, tenant: str, template: Template, prompt: Prepared, rules: AnswerRules) -> str:
@@ -197,7 +219,20 @@ def _said(step: Step) -> dict[str, Any]:
     said: dict[str, Any] = {"name": step.name, "kind": step.kind, "follows": [each.name for each in step.follows]}
     if step.over is not None:
         said["over"] = step.over.name
-    for name in ("prompt", "system", "width", "parts", "code", "code_version", "splits", "unit", "tokens", "overlap"):
+    for name in (
+        "prompt",
+        "system",
+        "width",
+        "parts",
+        "code",
+        "code_version",
+        "splits",
+        "unit",
+        "tokens",
+        "overlap",
+        "judge",
+        "rubric",
+    ):
         if value := getattr(step, name):
             said[name] = value
     if step.kind == "reduce":

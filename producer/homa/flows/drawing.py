@@ -66,7 +66,8 @@ def kind_of(step: Mapping[str, Any]) -> str:
     if step["kind"] == "wait":
         return "wait, an answer from outside"
     model = step.get("options", {}).get("model", "")
-    return f"reduce of {step['width']}, {model}" if step["kind"] == "reduce" else f"{step['kind']}, {model}"
+    said = f"reduce of {step['width']}" if step["kind"] == "reduce" else step["kind"]
+    return f"{said}, {model}" + (f", judged by {step['judge']}" if step.get("judge") else "")
 
 
 def as_svg(steps: Steps, remarks: Mapping[str, str]) -> str:

@@ -87,6 +87,8 @@ class Flow(Steps):
         name: str | None = None,
         schema: Schema = None,
         check: Mapping[str, Any] | None = None,
+        judge: str | None = None,
+        rubric: str | None = None,
         repair: int | None = None,
         escalate: str | Sequence[str] = (),
         **options: Unpack[JobOptions],
@@ -100,6 +102,8 @@ class Flow(Steps):
             name: of the step; the prompts of steps behind it may name it.
             schema: a type or JSON schema for the answers.
             check: what an answer must fit beside its schema, as JSON: fields and their values, or a JSON schema.
+            judge: a model that grades each answer that fits the rest; it says whether it passes, and why not.
+            rubric: what it grades by.
             repair: most times that an answer which does not fit is asked for again, with what is wrong; default 2.
             escalate: models that are asked, in this order, where no repair helped.
             options: as `Homa.submit`; placeholders are filled in `system`, too.
@@ -109,7 +113,7 @@ class Flow(Steps):
         """
         follows = follows_of(self.steps, (self.inputs,) if step is None else step)
         asked = {"model": model, **options}
-        checks = checks_of(check, repair, escalate, asked)
+        checks = checks_of(check, repair, escalate, asked, judge, rubric)
         return self._add("map", name, follows, prompt, schema, asked, **checks)
 
     def reduce(
@@ -123,6 +127,8 @@ class Flow(Steps):
         fan_in: int = 20,
         on_failure: Literal["skip", "fail"] = "skip",
         check: Mapping[str, Any] | None = None,
+        judge: str | None = None,
+        rubric: str | None = None,
         repair: int | None = None,
         escalate: str | Sequence[str] = (),
         **options: Unpack[JobOptions],
@@ -136,7 +142,7 @@ class Flow(Steps):
             prompt: names `{{items}}`, and may name `{{missing}}`, how many answers failed.
             fan_in: most of them that one call is given, 2 to 200.
             on_failure: what becomes of an answer that failed: skip it, or fail with it.
-            model, name, schema, check, repair, escalate, options: as `map`.
+            model, name, schema, check, judge, rubric, repair, escalate, options: as `map`.
 
         Raises:
             InvalidRequest: as `map`; or there is nothing to bring together.
@@ -149,7 +155,7 @@ class Flow(Steps):
         if on_failure not in ("skip", "fail"):
             raise InvalidRequest(f"on_failure is {on_failure!r:.80}: expected skip or fail")
         asked = {"model": model, **options}
-        checks = checks_of(check, repair, escalate, asked)
+        checks = checks_of(check, repair, escalate, asked, judge, rubric)
         made = {"width": fan_in, "on_failure": on_failure, **checks}
         return self._add("reduce", name, follows, prompt, schema, asked, **made)
 

@@ -18,6 +18,7 @@ from homa_shared.model.errors import InvalidRequest
 
 #: Most repairs that may be asked for.
 _MOST_REPAIRS = 10
+_MOST_RUBRIC_BYTES = 100_000
 
 
 def checked_rule(name: str, given: object) -> dict[str, Any]:
@@ -69,7 +70,14 @@ def check_parameters(place: str, step: Step, parameters: Mapping[str, Any]) -> N
             )
 
 
-def checks_of(check: object, repair: object, escalate: str | Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+def checks_of(
+    check: object,
+    repair: object,
+    escalate: str | Sequence[str],
+    options: dict[str, Any],
+    judge: object = None,
+    rubric: object = None,
+) -> dict[str, Any]:
     """What a step asks of its answers; `options` gets how often an answer is asked for again.
 
     Raises:
@@ -83,4 +91,19 @@ def checks_of(check: object, repair: object, escalate: str | Sequence[str], opti
     for model in models:
         check_model("escalate", model)
     rule = None if check is None else checked_rule("check", check)
-    return {"rule": rule, "escalate": tuple(models)}
+    return {"rule": rule, "escalate": tuple(models), **_judge_of(judge, rubric)}
+
+
+def _judge_of(judge: object, rubric: object) -> dict[str, Any]:
+    if judge is None and rubric is None:
+        return {}
+    if judge is None or rubric is None:
+        raise InvalidRequest(
+            f"{'judge' if rubric is None else 'rubric'} is given alone: expected judge and rubric, or neither"
+        )
+    check_model("judge", judge)
+    if not isinstance(rubric, str) or not rubric.strip():
+        raise InvalidRequest(f"rubric is {rubric!r:.80}: expected what an answer has to be, as text")
+    if len(rubric.encode()) > _MOST_RUBRIC_BYTES:
+        raise InvalidRequest(f"rubric has more than {_MOST_RUBRIC_BYTES:,} bytes: expected a shorter one")
+    return {"judge": judge, "rubric": rubric}

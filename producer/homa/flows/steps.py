@@ -41,6 +41,9 @@ class Step:
     on_failure: str = "skip"
     #: What an answer must fit beside its schema; of a filter, what passes. As a JSON schema.
     rule: Mapping[str, Any] | None = None
+    #: The model that grades its answers, and what it goes by.
+    judge: str = ""
+    rubric: str = ""
     #: Models for answers that do not fit, after the others.
     escalate: Sequence[str] = ()
     #: Of a code step: the function's name, and what tells one version of it from another.

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from homa.submit.option_checks import refuse_infinite
 from homa.submit.response_format import check_schema, response_format
 from homa_shared.calls.flow_rules import Wait
 from homa_shared.model.errors import InvalidReply, InvalidRequest
@@ -59,6 +60,7 @@ def text_of(given: object, schema: Mapping[str, Any] | None, what: str) -> str:
     from homa_shared.calls.bounded_keywords import TooManySteps
     from homa_shared.calls.json_schema import answer_schema
 
+    refuse_infinite(what, given)
     try:
         told = orjson.dumps(given)
     except TypeError as error:

@@ -19,8 +19,8 @@ WORDS = frozenset(
 )
 
 
-#: The first version of requests that knows steps which wait, or make parts: others would call a model for them, or
-#: leave the parts.
+#: The first version of requests that knows steps which wait, make parts or have a judge: others would call a model for
+#: them, or leave the parts or the judge.
 _WAIT_VERSION = 5
 
 
@@ -46,6 +46,27 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that grades each answer."""
+
+    #: `provider:model`.
+    target: str
+    #: What it goes by.
+    rubric: str
+    #: Output cap of a verdict.
+    max_tokens: int
+
+    @classmethod
+    def decode(cls, found: Mapping[str, Any]) -> Judge:
+        """What stands in a stored request."""
+        return cls(str(found["target"]), str(found["rubric"]), int(found["max_tokens"]))
+
+    def encode(self) -> dict[str, Any]:
+        """As it stands in a stored request."""
+        return {"target": self.target, "rubric": self.rubric, "max_tokens": self.max_tokens}
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerRules:
     """What a worker asks of the answers of a step."""
 
@@ -61,6 +82,8 @@ class AnswerRules:
     wait: Wait | None = None
     #: Of a code step whose results are parts: the source that they are put into.
     splits: str = ""
+    #: Who grades its answers; None: nobody does.
+    judge: Judge | None = None
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> AnswerRules:
@@ -72,12 +95,13 @@ class AnswerRules:
             found.get("filters") or {},
             Wait.decode(found["wait"]) if "wait" in found else None,
             str(found.get("splits", "")),
+            Judge.decode(found["judge"]) if "judge" in found else None,
         )
 
     @property
     def least_version(self) -> int:
         """The first version of requests that knows what they say; 0: whichever knows flows."""
-        return _WAIT_VERSION if self.wait is not None or self.splits else 0
+        return _WAIT_VERSION if self.wait is not None or self.splits or self.judge is not None else 0
 
     def encode(self) -> bytes:
         """As it stands in a stored request."""
@@ -86,6 +110,8 @@ class AnswerRules:
             said["escalation"] = self.escalation
         if self.code:
             said["code"] = self.code
+        if self.judge is not None:
+            said["judge"] = self.judge.encode()
         if self.splits:
             said["splits"] = self.splits
         if self.wait is not None:
@@ -93,7 +119,7 @@ class AnswerRules:
         return orjson.dumps({**said, "filters": self.filters} if self.filters else said)
 
     def __bool__(self) -> bool:
-        return self.rule is not None or bool(self.filters) or bool(self.code) or self.wait is not None
+        return bool(self.rule is not None or self.filters or self.code or self.wait or self.judge)
 
 
 NO_RULES = AnswerRules()

@@ -171,7 +171,7 @@ def reply_json(
         nano: what the last call cost; None for unpriced.
     """
     claim, steps, usage = attempt.claim, attempt.steps, completion.usage
-    provider, _, model = claim.target.partition(":")
+    provider, _, model = (attempt.answered_at or claim.target).partition(":")
     if steps.count:
         usage, nano = steps.usage + usage, nano if steps.spent.nano is not None else None
     called = recalled is None or recalled.called

@@ -36,7 +36,7 @@ from homa_workers.pipeline.flow_prompts import FlowPrompts
 from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.splitting import split_by_code
-from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
+from homa_workers.pipeline.steps import Chat, Embedding, Judged, StepJournal, takes_steps
 from homa_workers.pipeline.waits import answered_from_outside
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
@@ -198,6 +198,8 @@ class Pipeline:
                 return await split_by_code(attempt, self.toolbox, self.store, self.log)
             if request.rules.code:
                 return await run_code(attempt, self.toolbox)
+            if request.rules.judge is not None:
+                return await Judged(self._journal(attempt), self.toolbox, self.caller, request.rules.judge).answer()
             completion = await Chat(self._journal(attempt), self.toolbox, self.caller).answer()
             return succeeded(completion, attempt.answered_by)
         asked = request.call(attempt.claim.target, attempt.claim.fallbacks_left)

@@ -6,10 +6,9 @@ The run's key is made of the output's place and of what is asked, so that the sa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 import orjson
@@ -20,26 +19,27 @@ from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.cli.output import dollars, number, usd_or_null
-from homa.client.flows.outcomes import Answer, FlowProgress, FlowResult
-from homa.client.result_documents import answered, unanswered
-from homa.client.results import Reply
+from homa.client.flows.given import once_of
+from homa.client.flows.handle import FlowRun
+from homa.client.flows.outcomes import FlowProgress
+from homa.client.flows.results_file import Documents, FlowResults, check_place
+from homa.client.flows.run_flows import RunFlows
+from homa.client.session import Session
 from homa.client.sync import Homa
-from homa.files import BadRow, Row, result_line
+from homa.files import BadRow, output_format
 from homa.files.remote.address import is_address
-from homa.files.result_line import bad_row_line, line_bytes
+from homa.files.writers.output_format import FLAT
 from homa.flows.compiling import definition_of
-from homa.flows.documents import item_of
 from homa.flows.flow import Flow
 from homa.flows.toml import read_flow
 from homa.runs.inputs import STDIN, RunInputs
 from homa.submit.option_row import Command
-from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import unique_id
 
 #: Options of `homa run` that a flow has no use for: its steps say these, or its results have no such form.
 _OF_STEPS = ("model", "prompt", "system", "schema", "template", "fallbacks", "max_tokens", "temperature", "api")
 _NOT_YET = (
-    "form",
     "redo",
     "retry",
     "changed",
@@ -86,36 +86,16 @@ def _check(options: Mapping[str, Any]) -> None:
     output = options["output"]
     if is_address(output):
         raise InvalidRequest(f"--flow with --output {output}: results of flows are files of this machine")
-    if output != STDIN and Path(output).suffix not in (".jsonl", ".ndjson"):
-        raise InvalidRequest(f"--output is {output!r}: expected a file of JSON Lines (.jsonl), or -")
-
-
-@dataclass(slots=True)
-class _Feeding:
-    """Rows on their way into a run: what becomes of each is told in the end."""
-
-    inputs: RunInputs
-    #: In the order of the inputs: an id, or the row that cannot be sent.
-    lines: list[str | BadRow] = field(default_factory=list)
-
-    def items(self) -> Iterator[dict[str, Any]]:
-        for row in self.inputs.rows():
-            if isinstance(row, Row) and row.images:
-                row = row.rejected("is an image, or a scan without text, which flows cannot show to a model")
-            if isinstance(row, BadRow):
-                self.lines.append(row)
-                continue
-            self.lines.append(row.custom_id)
-            yield item_of(row)
+    check_place(output, options["form"], again=True, force=options["force"])
 
 
 def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
-    feeding = _Feeding(inputs)
+    chosen = output_format(options["output"], options["form"])
+    feeding = Documents(inputs.rows(), keep=chosen in FLAT)
     budget = options.get("budget_usd")
     given = job_options(Command.RUN, options, "model", "budget_usd", "prompt_cache")
     shared = {name: given[name] for name in ("tenant", "tags", "lane")}
     with submitting_session() as here, Homa(settings=None, local=True, workers=_workers(options["workers"])) as homa:
-        del here
         run = homa.run(
             flow,
             feeding.items(),
@@ -127,13 +107,14 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
         try:
             say(f"run {run.id} of flow {flow.name}: {number(len(feeding.lines))} inputs")
             run.resume()
-            good = _write(run.results(), feeding.lines, options["output"])
+            results = FlowResults(flow, options["output"], options["form"], feeding)
+            _write(run, here, flow, results)
         except KeyboardInterrupt:
             run.pause("interrupted")
             say(f"run {run.id} is paused: the same command goes on with it, `homa flow cancel {run.id}` ends it")
             raise
         progress = run.progress()
-    _tell(run.id, progress, feeding.lines, good, options)
+    _tell(run.id, progress, feeding.lines, results.good, options)
 
 
 def _workers(said: str) -> Any:
@@ -148,46 +129,18 @@ def _key(flow: Flow, options: Mapping[str, Any]) -> str:
     return f"run:{told[:32]}"
 
 
-def _write(results: Iterator[FlowResult], lines: list[str | BadRow], output: str) -> int:
-    """Writes a line an input, in their order; returns how many have all their answers."""
-    good = 0
+def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults) -> None:
+    """Writes what becomes of each input, in their order, and behind them the answers for all together."""
     try:
-        with _opened(output) as out:
-            for line in lines:
-                if isinstance(line, BadRow):
-                    out.write(line_bytes(bad_row_line(line)))
-                    continue
-                result = next(results)
-                good += result.ok
-                out.write(line_bytes(_line(line, result)))
-                out.flush()
-            # Steps over all inputs end behind the last of them.
-            for _ in results:
-                pass
-    except OSError as error:
-        raise OutputUnwritable(f"{output}: {error.strerror or error}") from error
-    return good
-
-
-def _opened(output: str) -> IO[bytes]:
-    return click.open_file(output, "wb") if output == STDIN else Path(output).open("wb")
-
-
-def _line(custom_id: str, result: FlowResult) -> dict[str, Any]:
-    each = list(result.answers.items())
-    missing = {"missing": {step: list(parts) for step, parts in result.missing.items()}} if result.missing else {}
-    if len(each) == 1 and not isinstance(each[0][1], list):
-        return {**_answer(custom_id, each[0][1]), **missing}
-    answers = {
-        step: [_answer(custom_id, answer) for answer in said] if isinstance(said, list) else _answer(custom_id, said)
-        for step, said in each
-    }
-    return {"custom_id": custom_id, "answers": answers, **missing}
-
-
-def _answer(custom_id: str, answer: Any) -> dict[str, Any]:
-    found: Answer = answer
-    return result_line(custom_id, answered(found) if isinstance(found, Reply) else unanswered(found, None))
+        for result in run.results():
+            results.write(result)
+        for step in once_of(flow):
+            outcome = RunFlows(here.keys, run.id).outcome(step, None)
+            results.write_answer(step, here.driver.run(outcome))
+        results.close()
+    except BaseException:
+        results.leave()
+        raise
 
 
 def _tell(run: str, progress: FlowProgress, lines: list[str | BadRow], good: int, options: Mapping[str, Any]) -> None:

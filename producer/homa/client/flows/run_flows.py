@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa.client.batch_flows import BatchFlows
-from homa.client.flows.outcomes import FlowProgress, StepProgress
+from homa.client.flows.outcomes import Answer, FlowProgress, StepProgress
 from homa.client.flows.reading import Shape, answers_of, result_of
 from homa.client.flows.waits import questions
 from homa.client.not_found import check_id
@@ -105,10 +105,16 @@ class RunFlows:
             yield Sleep(_PAUSES.pause_s(looks))
 
     def answer(self, step: str | None, timeout_s: float | None) -> Flow[Reply[Any]]:
-        """The answer of a step that is done once for all inputs, when the run has come to it.
+        """As `outcome`; raises JobFailed, JobCancelled or JobExpired where it has no answer."""
+        found = yield from self.outcome(step, timeout_s)
+        if isinstance(found, Failure):
+            raise found.error()
+        return found
+
+    def outcome(self, step: str | None, timeout_s: float | None) -> Flow[Answer]:
+        """The answer of a step that is done once for all inputs, when the run has come to it, or why it has none.
 
         Raises:
-            JobFailed, JobCancelled, JobExpired: it has none.
             InvalidRequest: there is no such step.
             ResultTimeout: it has not ended in time.
         """
@@ -126,8 +132,6 @@ class RunFlows:
             schema = shape.schemas.get(wanted)
             found = yield from answers_of(self.keys, self.id, [f"{wanted} "], schema, over=progress.complete)
             if found is not None:
-                if isinstance(found[0], Failure):
-                    raise found[0].error()
                 return found[0]
             if timeout_s is not None and time.monotonic() - began_s >= timeout_s:
                 raise ResultTimeout(f"step {wanted} of run {self.id} has not ended after {timeout_s:g} s; it goes on")

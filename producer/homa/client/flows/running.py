@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from decimal import Decimal
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
+
+from homa.client.flows.given import Given, once_of
 
 # What makes runs is imported at the first use: clients without any start sooner.
 if TYPE_CHECKING:
@@ -27,8 +30,10 @@ class FlowRunning:
     def run(
         self,
         flow: Flow,
-        inputs: Iterable[Mapping[str, Any]],
+        inputs: Iterable[Mapping[str, Any] | str | PathLike[str]] | str | PathLike[str],
         *,
+        output: str | PathLike[str] | None = None,
+        force: bool = False,
         budget_usd: str | int | float | Decimal | None = None,
         key: str | None = None,
         name: str | None = None,
@@ -39,9 +44,15 @@ class FlowRunning:
     ) -> FlowRun:
         """Run a flow over some inputs; returns once all are accepted, and workers go on by themselves.
 
+        With `output` it returns when all has ended and stands there: a line for each input, in their order.
+
         Args:
             flow: its steps.
-            inputs: objects of fields, which prompts name: `{"text": …}`. They are read once, as they are sent.
+            inputs: objects of fields, which prompts name: `{"text": …}`; they are read once, as they are sent. Or names
+                of files, folders and globs, as `homa run` takes them.
+            output: where results go, in the format of its ending: `facts.parquet`, `.jsonl`, `.csv`, `.tsv`, `.xlsx`,
+                `out.sqlite#table`, or a folder.
+            force: write an output anew that is there.
             budget_usd: most that the whole run may cost.
             key: by which it may be submitted again, with the same inputs, after this process has died: it goes on
                 behind those that are there.
@@ -54,11 +65,11 @@ class FlowRunning:
             InvalidRequest: an input or a step is wrong. The run is then cancelled, unless it has a key.
             KeyConflict: the key was used for another flow.
             UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: as `submit_batch`.
+            OutputUnwritable: the output takes no more; the run goes on.
         """
-        from homa.client.batch_submission import check_requests
         from homa.client.flows.handle import FlowRun
 
-        check_requests(inputs)
+        given = Given.of(inputs, output, force=force)
         options = {
             "budget_usd": budget_usd,
             "key": key,
@@ -71,13 +82,20 @@ class FlowRunning:
         made = _submission(self._submitter, flow, options)
         self._driver.run(made.open())
         try:
-            for given in inputs:
-                self._driver.run(made.add(given))
+            for each in given.at_once:
+                self._driver.run(made.add(each))
             self._driver.run(made.seal())
         except BaseException as error:
             self._driver.run(made.abandon(error))
             raise
-        return FlowRun(self._driver, _flows(self._submitter, made.id, flow))
+        flows = _flows(self._submitter, made.id, flow)
+        with given.writing(flow, made.id) as results:
+            if results is not None:
+                for result in self._driver.iterate(flows.results(0, None)):
+                    results.write(result)
+                for step in once_of(flow):
+                    results.write_answer(step, self._driver.run(flows.outcome(step, None)))
+        return FlowRun(self._driver, flows)
 
     def flow_run(self, id: str | FlowRun, *, flow: Flow | None = None) -> FlowRun:  # noqa: A002 - the field's name
         """The handle of a run that was begun anywhere; nothing is asked of the store.
@@ -119,8 +137,13 @@ class AsyncFlowRunning:
     async def run(
         self,
         flow: Flow,
-        inputs: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        inputs: Iterable[Mapping[str, Any] | str | PathLike[str]]
+        | AsyncIterable[Mapping[str, Any]]
+        | str
+        | PathLike[str],
         *,
+        output: str | PathLike[str] | None = None,
+        force: bool = False,
         budget_usd: str | int | float | Decimal | None = None,
         key: str | None = None,
         name: str | None = None,
@@ -130,10 +153,9 @@ class AsyncFlowRunning:
         lane: Literal["high", "default", "bulk"] | None = None,
     ) -> AsyncFlowRun:
         """Run a flow over some inputs; as `Homa.run`."""
-        from homa.client.batch_submission import check_requests
         from homa.client.flows.aio_handle import AsyncFlowRun
 
-        check_requests(inputs)
+        given = Given.of(inputs, output, force=force)
         options = {
             "budget_usd": budget_usd,
             "key": key,
@@ -146,17 +168,24 @@ class AsyncFlowRunning:
         made = _submission(self._submitter, flow, options)
         await self._driver.run(made.open())
         try:
-            if isinstance(inputs, AsyncIterable):
-                async for given in inputs:
-                    await self._driver.run(made.add(given))
+            if isinstance(given.inputs, AsyncIterable):
+                async for each in given.inputs:
+                    await self._driver.run(made.add(each))
             else:
-                for given in inputs:
-                    await self._driver.run(made.add(given))
+                for each in given.inputs:
+                    await self._driver.run(made.add(each))
             await self._driver.run(made.seal())
         except BaseException as error:
             await self._driver.run(made.abandon(error))
             raise
-        return AsyncFlowRun(self._driver, _flows(self._submitter, made.id, flow))
+        flows = _flows(self._submitter, made.id, flow)
+        with given.writing(flow, made.id) as results:
+            if results is not None:
+                async for result in self._driver.iterate(flows.results(0, None)):
+                    results.write(result)
+                for step in once_of(flow):
+                    results.write_answer(step, await self._driver.run(flows.outcome(step, None)))
+        return AsyncFlowRun(self._driver, flows)
 
     def flow_run(self, id: str | AsyncFlowRun, *, flow: Flow | None = None) -> AsyncFlowRun:  # noqa: A002 - the field's name
         """The handle of a run that was begun anywhere; as `Homa.flow_run`."""

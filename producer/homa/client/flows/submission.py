@@ -65,7 +65,7 @@ class RunSubmission:
             if step.kind in ASKING:
                 fallbacks = check_fallbacks("fallbacks", step.options.get("fallbacks") or ())
                 model = step.options.get("model") or first_model(self.flow)
-                self._submitter.expect(str(model), [*fallbacks, *step.escalate])
+                self._submitter.expect(str(model), [*fallbacks, *step.escalate, *([step.judge] if step.judge else [])])
         view = yield from self._submitter.view()
         made = compiled(self.flow, view, self.id, self._shared, self._cap, reuse=self._reuse)
         yield from self._submitter.write_plans(view, made.targets)

@@ -24,6 +24,8 @@ class NextTarget:
     tokens: Tokens = NO_TOKENS
     #: Targets of the chain behind it.
     fallbacks_left: int = 0
+    #: Where the question stays the same, as that of an answer which is graded elsewhere; empty: it is another one.
+    cache_key: str = ""
 
     @classmethod
     def of(cls, option: Option, queue: str, fallbacks_left: int) -> NextTarget:
@@ -33,7 +35,7 @@ class NextTarget:
     def encode(self) -> bytes:
         """The record's fields that change, as JSON; null takes one away.
 
-        The cache key is none of them: at another target it is another question (scripts/requeue.lua).
+        The cache key is none of them, as a rule: at another target it is another question (scripts/requeue.lua).
         """
         fields: dict[str, Any] = {
             "target": self.target,
@@ -45,6 +47,8 @@ class NextTarget:
             "output_tokens": self.tokens.output,
             "fallbacks_left": self.fallbacks_left,
         }
+        if self.cache_key:
+            fields["cache_key"] = self.cache_key
         return orjson.dumps({short(name): value for name, value in fields.items()})
 
 

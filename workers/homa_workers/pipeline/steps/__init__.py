@@ -14,9 +14,10 @@ from homa_shared.calls.request import EMBEDDING, JobRequest
 from homa_workers.pipeline.steps.chat import Chat
 from homa_workers.pipeline.steps.embedding import Embedding
 from homa_workers.pipeline.steps.journal import StepJournal
+from homa_workers.pipeline.steps.judged import Judged
 from homa_workers.pipeline.steps.structured import schema_of
 
-__all__ = ["Chat", "Embedding", "StepJournal", "takes_steps"]
+__all__ = ["Chat", "Embedding", "Judged", "StepJournal", "takes_steps"]
 
 
 def takes_steps(request: JobRequest) -> bool:
@@ -29,4 +30,5 @@ def takes_steps(request: JobRequest) -> bool:
         or schema_of(request.params) is not None
         or request.rules.rule is not None
         or request.rules.code
+        or request.rules.judge is not None
     )

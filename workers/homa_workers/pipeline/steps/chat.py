@@ -6,7 +6,7 @@ What a later attempt goes on from is kept as messages, so that it may go on at a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import orjson
 
 from homa_shared.calls.answer_messages import answer_message, plain_message
 from homa_shared.calls.flow_rules import narrowed
-from homa_shared.calls.reply import Call, Completion, Usage
+from homa_shared.calls.reply import Call, Completion
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
@@ -25,9 +25,9 @@ from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
+from homa_workers.pipeline.steps.earlier import State, earlier_steps
 from homa_workers.pipeline.steps.escalation import escalated
 from homa_workers.pipeline.steps.journal import StepJournal
-from homa_workers.pipeline.steps.schema_check import ready
 from homa_workers.store_io.persist import to_the_end
 from homa_workers.tools.toolbox import FAILED, Toolbox, failure
 
@@ -44,11 +44,21 @@ class Chat:
         journal: reserves its calls and records its steps.
         toolbox: the tools of this process.
         caller: makes its calls.
+        earlier: steps that it goes on from, by their numbers; None: all that the journal has.
+        grades: whether its answer is a verdict on another one.
     """
 
-    def __init__(self, journal: StepJournal, toolbox: Toolbox, caller: Caller) -> None:
+    def __init__(
+        self,
+        journal: StepJournal,
+        toolbox: Toolbox,
+        caller: Caller,
+        earlier: Sequence[tuple[int, State]] | None = None,
+        *,
+        grades: bool = False,
+    ) -> None:
         request = journal.attempt.request
-        self._journal = journal
+        self._journal, self._earlier, self._grades = journal, earlier, grades
         self._rules = request.steps
         self._toolbox = toolbox
         self._caller = caller
@@ -151,15 +161,15 @@ class Chat:
         if by := self._journal.attempt.answered_by:
             # It is no step: nothing was called for it, and the same middleware would make the next one.
             raise ended(Unsent("middleware", f"middleware {by} answered with what ends no job ({why})"))
-        state = {"why": why, "target": str(self._target), "messages": messages, "usage": completion.usage.counts()}
+        state: State = {"why": why, "target": str(self._target), "messages": messages}
+        state |= {"usage": completion.usage.counts(), **({"grades": True} if self._grades else {})}
         await self._journal.record(completion, orjson.dumps(state))
         self._messages += messages
 
     async def _go_on(self) -> None:
         """Puts the messages of earlier attempts' steps behind the request's."""
-        for number, raw in enumerate(await self._journal.resume(), 1):
-            state = orjson.loads(raw)
-            self._journal.count_earlier(Usage.of_counts(state["usage"]))
+        known = self._earlier
+        for number, state in await earlier_steps(self._journal) if known is None else known:
             own = state["target"] == str(self._target)
             messages = state["messages"] if own else [plain_message(message) for message in state["messages"]]
             self._messages += messages
@@ -169,6 +179,8 @@ class Chat:
                     await self._run_tools(number, state["messages"][0]["tool_calls"])
                 case "cut":
                     self._cut += 1
+                case "answer":  # what became of it, its verdict says
+                    pass
                 case _ if own or not self._asked.escalation:
                     self._invalid += 1
                 case _:
@@ -242,15 +254,15 @@ class Chat:
     async def _read_schema(self) -> AnswerSchema | None:
         schema, rule = structured.schema_of(self._params), self._asked.rule
         if schema is None:
-            return None if rule is None else await _ready(rule)
+            return None if rule is None else await structured.to_check(rule)
         book = self._journal.book
         if not book.takes_schemas(self._target) or book.capabilities.schema_lack(self._target, schema):
             del self._params["response_format"]
-            place = _after_system(self._messages)
+            place = structured.after_system(self._messages)
             self._messages.insert(place, structured.instruction(schema))
             self._shared = self._shared and self._shared.after_insertion(place)
             self._grown = True
-        return await _ready(schema if rule is None else narrowed(schema, rule))
+        return await structured.to_check(schema if rule is None else narrowed(schema, rule))
 
     async def _violation(self, completion: Completion) -> str | None:
         """What is wrong with an answer; None where it fits.
@@ -280,16 +292,5 @@ class Chat:
         return reckoned(self._journal.book, self._journal.attempt, call, changed)
 
 
-async def _ready(schema: Mapping[str, Any]) -> AnswerSchema:
-    try:
-        return await ready(schema)
-    except InvalidRequest as error:
-        raise refused(str(error)) from error
-
-
 def _name_of(call: Mapping[str, Any]) -> str:
     return str((call.get("function") or {}).get("name") or "")
-
-
-def _after_system(messages: list[Message]) -> int:
-    return next((i for i, m in enumerate(messages) if m.get("role") not in ("system", "developer")), len(messages))

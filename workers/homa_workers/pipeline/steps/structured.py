@@ -6,15 +6,16 @@ each answer is checked, whoever wrote it. One that was cut at its cap is not ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from homa_shared.calls.reply import Completion
-from homa_shared.model.errors import InvalidReply
-from homa_workers.pipeline.steps.schema_check import check
+from homa_shared.model.errors import InvalidReply, InvalidRequest
+from homa_workers.outcomes.halting import refused
+from homa_workers.pipeline.steps.schema_check import check, ready
 
 if TYPE_CHECKING:
     from homa_shared.calls.json_schema import AnswerSchema
@@ -46,6 +47,23 @@ def correction(wrong: str) -> dict[str, Any]:
     """The message that asks for another answer."""
     text = f"Your answer does not fit the JSON schema that was asked for: {wrong}. Answer again, with valid JSON only."
     return {"role": "user", "content": text}
+
+
+async def to_check(schema: Mapping[str, Any]) -> AnswerSchema:
+    """A schema that answers are to be held against.
+
+    Raises:
+        Halted: it is none.
+    """
+    try:
+        return await ready(schema)
+    except InvalidRequest as error:
+        raise refused(str(error)) from error
+
+
+def after_system(messages: Sequence[Mapping[str, Any]]) -> int:
+    """The place behind the messages that a conversation begins with, of system or developer."""
+    return next((i for i, m in enumerate(messages) if m.get("role") not in ("system", "developer")), len(messages))
 
 
 async def violation(completion: Completion, schema: AnswerSchema) -> str | None:
