@@ -29,6 +29,7 @@ from benchmarks import (
     metrics,
     middleware,
     quota,
+    quotes,
     resuming,
     schedules,
     submitting,
@@ -60,6 +61,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,
+    "quotes": quotes.figures,
     "fakes": fakes.figures,
 }
 
