@@ -57,7 +57,13 @@ class RunOptions:
     @property
     def schema(self) -> Mapping[str, Any] | None:
         """JSON schema of the replies, as the results have them."""
-        return self.given.get("schema")
+        said = self.given.get("schema")
+        if said is None or isinstance(said, Mapping):
+            return said
+        from homa.submit.response_format import response_format
+
+        schema: Mapping[str, Any] = response_format(said)["json_schema"]["schema"]
+        return schema
 
     @property
     def options(self) -> dict[str, Any]:
@@ -115,6 +121,8 @@ class RunOptions:
         import orjson
 
         asked = {**self.options, "prompt": self.prompt, "budget": self.budget}
+        if "schema" in asked:
+            asked["schema"] = self.schema
         if self.units.asked:
             asked["units"] = self.units.asked
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -41,6 +41,8 @@ class DetachedRunDocument(TypedDict):
 
 
 class LongWayDocument(TypedDict):
+    """What documents above the window would cost in one way of dealing with them."""
+
     documents: int
     calls: int
     input_tokens: int
@@ -50,12 +52,12 @@ class LongWayDocument(TypedDict):
 
 
 class LongDocument(TypedDict):
-    """Documents above the model's window, and what each way of having them answered costs."""
-
+    #: Documents above the window.
     rows: int
-    #: null: nobody knows it.
+    #: Tokens of the window; null: nobody knows it.
     window: int | None
     largest: str | None
+    #: The one that is chosen.
     way: str
     ways: dict[str, LongWayDocument]
 
@@ -75,7 +77,7 @@ class DryRunDocument(TypedDict):
     #: null: no limit is configured.
     seconds_at_limits: float | None
     first_messages: Sequence[Mapping[str, Any]] | None
-    #: null: what is not held against a window, as rows of a table.
+    #: null: inputs are not held against a window.
     long: LongDocument | None
 
 

@@ -10,8 +10,8 @@ from homa_shared.model.errors import InvalidRequest
 
 DOCUMENT, PAGE, SECTION, CHUNK = "document", "page", "section", "chunk"
 KINDS = (DOCUMENT, PAGE, SECTION, CHUNK)
-#: Tokens of a chunk where nobody says.
-CHUNK_TOKENS = 4000
+#: Tokens of a chunk where nobody says, and more than any may have.
+CHUNK_TOKENS, MOST_TOKENS = 4000, 1_000_000
 #: What is told of a unit: its columns, which prompts may name, and `homa.unit` of its line.
 COLUMNS = ("unit", "file", "page", "start", "end", "heading")
 #: Put before the name of a column that the row has itself.
