@@ -30,6 +30,7 @@ from benchmarks import (
     metrics,
     middleware,
     quota,
+    quotes,
     resuming,
     schedules,
     submitting,
@@ -62,6 +63,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,
+    "quotes": quotes.figures,
     "fakes": fakes.figures,
 }
 

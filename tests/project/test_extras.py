@@ -44,6 +44,8 @@ PROMISED = {
         "python_calamine",
         "striprtf.striprtf",
         "oxmsg",
+        "doc2docx",
+        "ppt2pptx",
         "homa.files.writers.xlsx",
         "xlsxwriter",
     ],

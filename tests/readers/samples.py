@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import lzma
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
+#: Made by hand, of the samples below, with `soffice --headless --convert-to doc` and `ppt`.
+OFFICE97 = Path(__file__).parent / "office97"
 WORDS = "The quick brown fox jumps over the lazy dog."
 
 
@@ -44,6 +48,16 @@ def pptx() -> bytes:
     table = second.shapes.add_table(1, 2, 0, 0, 100, 100).table
     table.cell(0, 0).text, table.cell(0, 1).text = "left", "right"
     return _saved(show)
+
+
+def doc() -> bytes:
+    """The document of `docx`, as LibreOffice saves it for Word 97."""
+    return lzma.decompress((OFFICE97 / "contract.doc.xz").read_bytes())
+
+
+def ppt() -> bytes:
+    """The show of `pptx`, as LibreOffice saves it for PowerPoint 97."""
+    return lzma.decompress((OFFICE97 / "quarter.ppt.xz").read_bytes())
 
 
 def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]] | None = None) -> bytes:

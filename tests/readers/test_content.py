@@ -23,6 +23,8 @@ MAIL = samples.mail().as_bytes()
         ("upload", samples.docx(), "docx"),
         ("table.csv", samples.xlsx(), "xlsx"),
         ("old.doc", samples.xls(), "xlsx"),
+        ("old.bin", samples.doc(), "doc"),
+        ("old.doc", samples.ppt(), "ppt"),
         ("book.zip", samples.epub("x"), "epub"),
         ("letter.zip", samples.odf("text", samples.ODT_BODY), "odt"),
         ("page.txt", b"\n<!DOCTYPE html><p>x", "html"),
@@ -100,7 +102,7 @@ def test_a_format_that_is_named_is_believed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is an Office document of before 2007"),
+        ("a.pub", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is an Office document of before 2007"),
         (
             "a.docx",
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "EncryptedPackage".encode("utf-16-le"),

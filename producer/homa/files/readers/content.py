@@ -32,6 +32,9 @@ UNREADABLE = (
     (b"\x00\x01\x00\x00\x00", "a font"),
     (b"OTTO", "a font"),
 )
+#: Where a compound file's header says in which sector its directory begins, and a sector's size; bytes of its first
+#: entries, each of 128.
+_DIRECTORY_AT, _SHIFT_AT, _DIRECTORY_BYTES = 48, 30, 8 * 1024
 #: What holds NULs, and nothing more is known of.
 BINARY = "is binary"
 #: Of the bytes of UTF-16 text in a Western language nearly every second one is NUL.
@@ -88,6 +91,22 @@ class Head:
                 self.stream.seek(place)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
             return frozenset()
+
+    @cached_property
+    def directory(self) -> bytes:
+        """Names of a compound file's first streams, wherever in it they stand; empty for any other file."""
+        if self.stream is None or not self.data.startswith(OLE) or len(self.data) < 512:
+            return b""
+        shift = int.from_bytes(self.data[_SHIFT_AT : _SHIFT_AT + 2], "little")
+        sector = int.from_bytes(self.data[_DIRECTORY_AT : _DIRECTORY_AT + 4], "little")
+        if shift not in (9, 12):
+            return b""
+        place = self.stream.tell()
+        try:
+            self.stream.seek((sector + 1) << shift)
+            return self.stream.read(_DIRECTORY_BYTES)
+        finally:
+            self.stream.seek(place)
 
     @cached_property
     def binary(self) -> str | None:

@@ -22,6 +22,7 @@ from homa.files.readers.mail import MailReader, MboxReader
 from homa.files.readers.msg import MsgReader
 from homa.files.readers.notebook import NotebookReader
 from homa.files.readers.odt import OdtReader
+from homa.files.readers.office97 import DOC, PPT
 from homa.files.readers.pdf import PdfReader
 from homa.files.readers.pptx import PptxReader
 from homa.files.readers.rtf import RtfReader
@@ -37,6 +38,8 @@ _BUILTIN: tuple[Reader, ...] = (
     PdfReader(),
     DocxReader(),
     PptxReader(),
+    DOC,
+    PPT,
     SpreadsheetReader(),
     OdtReader(),
     EpubReader(),
