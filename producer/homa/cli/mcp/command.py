@@ -16,8 +16,8 @@ from homa_shared.store.versions import release
 @click.command("mcp")
 @click.option("--allow-writes", is_flag=True, help="Offer tools that cancel, retry, pause, resume and unfreeze, too.")
 @click.option("--http", is_flag=True, help="Serve over streamable HTTP, at /mcp, instead of standard input and output.")
-@click.option("--host", metavar="ADDRESS", help="Where --http listens; others need keys.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help=f"0 takes a free one.  [default: {MCP_PORT}]")
+@click.option("--host", metavar="ADDRESS", help="Where --http listens; others need keys. Default: 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help=f"Default: {MCP_PORT}; 0 takes a free one.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with whoever started it.")
 def command(allow_writes: bool, http: bool, host: str | None, port: int | None, until_stdin_closes: bool) -> None:
     """Let an assistant look at the fleet, by the Model Context Protocol: over standard input and output, or over HTTP.
