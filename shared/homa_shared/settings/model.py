@@ -100,6 +100,14 @@ class Settings(BaseSettings):
     schedule_inputs: ReadPlaces = ()
     #: The server through which workers send mail.
     mail: Mail = Mail()
+    #: Seal requests, replies and all else that holds content, before it goes to the store: keys as `id:` and base64 of
+    #: 32 bytes, blanks between them. The first seals, all open.
+    encryption_keys: Annotated[SecretStr | None, Field(repr=False)] = None
+    #: File with such keys instead, read again when it changes.
+    encryption_keys_file: LocalPath | None = None
+    #: Nothing is accepted that is not sealed, and a worker without keys gets nothing to do: for the whole fleet, from
+    #: `homa apply` on.
+    encryption_required: bool = False
     #: How long what has ended is kept.
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.
@@ -170,6 +178,7 @@ class Settings(BaseSettings):
             unresolved=self.unresolved,
             events=self.events,
             prompt_cache=self.prompt_cache,
+            encryption_required=self.encryption_required,
         )
 
     def origin(self, path: SettingPath) -> str:

@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homa_shared.encryption.cipher import Cipher
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,14 +291,16 @@ KEYS: dict[str, KeySpec] = {
 class Keys:
     """Spells keys of one namespace: `Keys("homa").job("j1") == "{homa}:j:j1"`."""
 
-    __slots__ = ("namespace", "prefix")
+    __slots__ = ("cipher", "namespace", "prefix")
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, cipher: Cipher | None = None) -> None:
         self.namespace = namespace
         self.prefix = f"{{{namespace}}}:"
+        #: What seals the payloads under these keys (store/sealing.py); None: they stand in clear.
+        self.cipher = cipher
 
-    def __reduce__(self) -> tuple[type[Keys], tuple[str]]:
-        return Keys, (self.namespace,)
+    def __reduce__(self) -> tuple[type[Keys], tuple[str, Cipher | None]]:
+        return Keys, (self.namespace, self.cipher)
 
     def __getattr__(self, name: str) -> _Speller:
         try:

@@ -30,6 +30,7 @@ from homa_shared.settings.model import Settings
 from homa_shared.store.blobs import Blobs, BlobsUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads import resolved_replies
+from homa_shared.store.sealing import Kind, opened_text
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.deliveries import end_delivery
 from homa_shared.store.transitions.media import places
@@ -134,7 +135,8 @@ class Courier:
 
     async def _send(self, told: dict[str, Any]) -> None:
         if told.get("about"):
-            await self._tell(WebhookEnd.of(told))
+            metadata = opened_text(self._store.keys, Kind.METADATA, told.get("metadata") or "")
+            await self._tell(WebhookEnd.of({**told, "metadata": metadata}))
         else:
             await self._deliver(RunEnd.of(told))
 

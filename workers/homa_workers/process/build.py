@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -13,6 +13,7 @@ from homa_shared.model.constants import BATCH_RUNS, DELIVERIES
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.changes import drift
+from homa_shared.settings.encryption import keyring_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import Settings
 from homa_shared.settings.sections import ProviderSettings
@@ -118,6 +119,7 @@ async def build(
             loaded or started.
         StoreUnavailable: the store cannot be reached, or cannot keep jobs safely.
     """
+    address = replace(address, keyring=keyring_of(settings) or address.keyring)
     has_actors = broker is not None and bool(broker.get_declared_queues())
     if ticker and (providers or has_actors):
         raise ConfigError("--ticker takes no jobs: expected neither providers nor --actors beside it")

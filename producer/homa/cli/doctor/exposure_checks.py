@@ -19,7 +19,7 @@ _HERE = frozenset({"localhost", "::1", "[::1]"})
 #: Rights of everybody on this machine.
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 #: Settings that a file holds as they are.
-_SECRETS = ("api_key", "redis_url", "deliver_secret", "sentry_dsn", "password")
+_SECRETS = ("api_key", "redis_url", "deliver_secret", "encryption_keys", "sentry_dsn", "password")
 
 
 def store_exposure(address: StoreAddress) -> Iterator[Check]:
@@ -58,6 +58,8 @@ def _files(settings: Settings, address: StoreAddress | None) -> Iterator[tuple[s
     for name, provider in sorted(settings.providers.items()):
         if provider.api_key_file is not None:
             yield f"key file of {name}", provider.api_key_file
+    if settings.encryption_keys_file is not None:
+        yield "keys of encryption", settings.encryption_keys_file
     if address is not None and (key := address.options.get("ssl_keyfile")):
         yield "TLS key", Path(key)
     config = settings.config_file

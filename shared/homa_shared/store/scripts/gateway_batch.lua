@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, gateway_file, gateway_told
+--! use clock, digests, gateway_file, gateway_told
 -- The life of a batch of a file (docs/gateway.md), beside the lines that are promoted (promote_lines.lua) and answered
 -- (answer_lines.lua): validating, in_progress, finalizing and its end; failed where its file is none of requests. Whoever
 -- works on it holds it for a while, so that two do not do the same; that nothing happens twice rests on the cursors. That is
@@ -7,7 +7,7 @@
 --
 -- KEYS[1] anchor
 -- ARGV: order, batch, then
---   create      tenant, api, input file, digest of the request, ms until it expires, facts as JSON (fields, texts)
+--   create      tenant, api, input file, digests of the request, ms until it expires, facts as JSON (fields, texts)
 --   claim       most, ms to hold them, place whose files whoever asks reaches, ms for which its process stands in for gateways
 --               (0: it is one) (the batch is ignored)
 --   untended    place, ms for which a process of it is to stand in (the batch is ignored)
@@ -60,13 +60,13 @@ elseif order == 'untended' then
   if a_gateway_lives() or #due_by(now - C.UNTENDED_MS, 1, ARGV[3]) == 0 then return 0 end
   return redis.call('SET', K.gateway_stand_in(ARGV[3]), '1', 'NX', 'PX', tonumber(ARGV[4])) and 1 or 0
 elseif order == 'create' then
-  if status then return redis.call('HGET', key, 'digest') == ARGV[6] and 'known' or 'conflict' end
+  if status then return is_among(ARGV[6], redis.call('HGET', key, 'digest')) and 'known' or 'conflict' end
   -- One of that name was deleted or is kept no more, and its jobs are: they would be taken for this one's.
   if redis.call('EXISTS', K.batch(id)) == 1 then return 'conflict' end
   if redis.call('EXISTS', K.gateway_file(ARGV[5])) == 0 then return 'no file' end
   redis.call('HINCRBY', K.gateway_file(ARGV[5]), 'readers', 1)
   local flat = {'status', 'validating', 'created', now, 'expires', now + tonumber(ARGV[7]), 'tenant', ARGV[3], 'api', ARGV[4],
-    'input', ARGV[5], 'digest', ARGV[6], 'cursor', 0, 'offset', 0, 'written', 0, 'answered', 0}
+    'input', ARGV[5], 'digest', noted(ARGV[6]), 'cursor', 0, 'offset', 0, 'written', 0, 'answered', 0}
   for field, value in pairs(cjson.decode(ARGV[8])) do flat[#flat + 1], flat[#flat + 2] = field, value end
   redis.call('HSET', key, unpack(flat))
   local index = K.gateway_batches(ARGV[4], ARGV[3])
