@@ -131,14 +131,35 @@ def _encoded(text: str, encoding: str) -> int | None:
         return len(encode(_utf8(text).decode()))
 
 
+def text_of_tokens(tokens: Sequence[int], encoding: str) -> str:
+    """The text that tokens of a public encoding stand for; half of a letter at its ends becomes U+FFFD.
+
+    Raises:
+        ValueError: one of them is none of the encoding's, or its tables are not at hand.
+    """
+    tokenizer = _tokenizer(encoding)
+    if tokenizer is None:
+        raise ValueError(f"the tables of {encoding} are not installed here")
+    for token in tokens:
+        if not 0 <= token < tokenizer.vocab_size:
+            raise ValueError(f"{token} is no token of {encoding}")
+    return str(tokenizer.decode_lossy(list(tokens)))
+
+
 @cache
-def _encoder(encoding: str) -> Any | None:
+def _tokenizer(encoding: str) -> Any | None:
     try:
         splintr = import_module("splintr")
     except ImportError:
         return None
+    return splintr.Tokenizer.from_pretrained(encoding)
+
+
+@cache
+def _encoder(encoding: str) -> Any | None:
+    tokenizer = _tokenizer(encoding)
     # encode_ordinary: a prompt that spells <|endoftext|> is text, as it is for the provider.
-    return splintr.Tokenizer.from_pretrained(encoding).encode_ordinary
+    return None if tokenizer is None else tokenizer.encode_ordinary
 
 
 def _utf8(text: str) -> bytes:

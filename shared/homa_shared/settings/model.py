@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     #: Signs webhooks, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes. Several, up to four, sign side
     #: by side, so that receivers may change from one to the next. Without one they go unsigned.
     deliver_secret: SigningSecrets = ()
-    #: The same for a tenant, by its name, or for an endpoint, by the beginning of its URL; the longest beginning goes
-    #: before the tenant, and both before `deliver_secret`.
+    #: The same for a tenant, by its name, or for an endpoint, by the beginning of its URL. A tenant's own goes first,
+    #: then the longest beginning, then `deliver_secret`.
     deliver_secrets: dict[SignedFor, Annotated[SigningSecrets, Field(min_length=1)]] = {}
     #: Webhooks may go to private, loopback and link-local addresses, too.
     deliver_private: bool = False

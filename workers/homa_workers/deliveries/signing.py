@@ -1,7 +1,8 @@
-"""Which secrets sign a webhook: those of its endpoint, else of its tenant, else of the worker.
+"""Which secrets sign a webhook: those of its tenant, else of its endpoint, else of the worker.
 
-They stand in the settings of workers alone, like keys of providers. Several sign side by side, as Standard Webhooks has
-it for the time in which a receiver changes from one to the next.
+A tenant's own come first: one that names another's address must not have its webhooks signed as the other's are. They
+stand in the settings of workers alone, like keys of providers. Several sign side by side, as Standard Webhooks has it
+for the time in which a receiver changes from one to the next.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ class Signing:
 
     def keys(self, url: str, tenant: str) -> Keys:
         """What signs a webhook of a tenant to a URL."""
+        if (own := self.tenants.get(tenant)) is not None:
+            return own
         plain = _plain(url)
-        endpoint = next((keys for beginning, keys in self.endpoints.items() if _is_below(plain, beginning)), None)
-        return self.tenants.get(tenant, self.default) if endpoint is None else endpoint
+        return next((keys for beginning, keys in self.endpoints.items() if _is_below(plain, beginning)), self.default)
 
 
 def _keys(secrets: Iterable[SecretStr]) -> Keys:

@@ -7,11 +7,16 @@ from typing import Any
 
 from homa.gateway.errors import ApiError
 from homa_shared.calls.embeddings import unpack
+from homa_shared.calls.tokens import text_of_tokens
 from homa_shared.model.errors import InvalidRequest
 
 #: Most texts of one request, as at OpenAI.
 MOST_TEXTS = 2048
 _FORMATS = ("float", "base64")
+#: What clients cut texts by before they send them, whatever model is asked: that of OpenAI's models of vectors.
+_ENCODING = "cl100k_base"
+#: Most tokens of one request, as at OpenAI.
+_MOST_TOKENS = 300_000
 
 
 def encoding_of(body: Mapping[str, Any]) -> str:
@@ -23,13 +28,30 @@ def encoding_of(body: Mapping[str, Any]) -> str:
 
 
 def texts_of(given: Any) -> list[str]:
-    """The texts of a request; raises InvalidRequest."""
-    texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
-        raise InvalidRequest(f"input is {given!r:.80}: expected a text or a list of texts; tokens are not taken")
+    """The texts of a request, be they texts or tokens; raises InvalidRequest."""
+    texts = [given] if isinstance(given, str) or _is_tokens(given) else given
+    is_list = isinstance(texts, list) and bool(texts)
+    if not is_list or not all((isinstance(text, str) and text) or _is_tokens(text) for text in texts):
+        raise InvalidRequest(f"input is {given!r:.80}: expected a text, a list of texts, or tokens of {_ENCODING}")
     if len(texts) > MOST_TEXTS:
         raise InvalidRequest(f"input has {len(texts)} texts: expected at most {MOST_TEXTS}")
-    return texts
+    if (tokens := sum(len(text) for text in texts if isinstance(text, list))) > _MOST_TOKENS:
+        raise InvalidRequest(f"input has {tokens} tokens: expected at most {_MOST_TOKENS}")
+    return [_text(number, text) for number, text in enumerate(texts)]
+
+
+def _is_tokens(given: Any) -> bool:
+    return isinstance(given, list) and bool(given) and all(type(token) is int for token in given)
+
+
+def _text(number: int, given: str | list[int]) -> str:
+    """Tokens as the text that they stand for, which any provider takes."""
+    if isinstance(given, str):
+        return given
+    try:
+        return text_of_tokens(given, _ENCODING)
+    except ValueError as error:
+        raise InvalidRequest(f"input[{number}]: {error}; give texts instead") from None
 
 
 def require_all(body: Mapping[str, Any], job_id: str) -> None:
