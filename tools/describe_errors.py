@@ -25,7 +25,7 @@ from homa.client.file_results import RunStopped  # noqa: E402
 from homa.supervision.errors import WorkerLost  # noqa: E402
 from homa_shared.calls import failures  # noqa: E402
 from homa_shared.calls.failures import FREE, ErrorKind  # noqa: E402
-from homa_shared.calls.request import NewerRequest  # noqa: E402
+from homa_shared.calls.request import NewerRequest, SealedRequest  # noqa: E402
 from homa_shared.model import errors  # noqa: E402
 from homa_shared.plugins import PluginError  # noqa: E402
 from homa_shared.store.blobs import BlobsUnavailable  # noqa: E402
@@ -50,6 +50,8 @@ REMEDIES: dict[str, str] = {
     "UnknownModel": "Write `provider:model` with a provider of the settings, or an alias; it names the nearest ones.",
     "KeyConflict": "Use another `key`, or read the first job: `error.job_id`.",
     "NewerRequest": "Upgrade this worker: a newer release wrote the job. It was handed back and waits for one that can read it.",
+    "SealedRequest": "Give this worker the key that it names. The job was handed back and waits for a worker that has it.",
+    "SealedPayload": "Add the key that it names to `HOMA_ENCRYPTION_KEYS` of this process (docs/security.md).",
     "ConversationNotFound": "Begin it, or raise `[retention] conversations`.",
     "ConversationForbidden": "Ask with the owner or tenant that began it.",
     "ConversationFull": "Branch it from an earlier turn, or begin another.",
@@ -99,7 +101,7 @@ KIND_REMEDIES: dict[ErrorKind, str] = {
 }
 
 #: Classes that stand elsewhere than in `model/errors.py`.
-ELSEWHERE = (PluginError, NewerRequest, BlobsUnavailable, RunStopped, WorkerLost)
+ELSEWHERE = (PluginError, NewerRequest, SealedRequest, BlobsUnavailable, RunStopped, WorkerLost)
 
 
 def page() -> str:

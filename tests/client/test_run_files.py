@@ -288,3 +288,15 @@ def test_the_client_is_an_ordinary_one(docs: Path) -> None:
     with fake(echo) as homa:
         assert isinstance(homa, Homa)
         assert [result.ok for result in homa.run_files([docs / "0.txt", docs / "1.txt"], model=LUNA)] == [True, True]
+
+
+def test_answers_carry_the_quotes_that_they_rest_on(docs: Path) -> None:
+    answer = {"homa_quotes": [{"quote": "text 1"}], "answer": "One."}
+    with (
+        fake({"*": answer}) as homa,
+        homa.run_files([docs / "1.txt", docs / "2.txt"], model=LUNA, prompt="Read: {{text}}", cite=True) as results,
+    ):
+        found = {result.custom_id: result for result in results}
+    assert {result.text for result in found.values()} == {"One."}
+    quotes = {name: [(each["quote"], each["verified"]) for each in result.citations] for name, result in found.items()}
+    assert quotes == {"1.txt": [("text 1", True)], "2.txt": [("text 1", False)]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -69,6 +69,11 @@ class FileResult(Generic[T]):
     def error_code(self) -> str | None:
         """For programs: an ErrorKind, `cancelled`, `expired`, `invalid_input`, `skipped`; None: there is an answer."""
         return None if self.ok else str(self.line["error"]["code"])
+
+    @property
+    def citations(self) -> Sequence[Mapping[str, Any]]:
+        """The quotes that the answer rests on, where they were asked for (`cite`), as the results file has them."""
+        return tuple(self.line["homa"].get("citations") or ())
 
     @property
     def cost_usd(self) -> Decimal | None:

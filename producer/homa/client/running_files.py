@@ -55,6 +55,8 @@ class FileRunOptions(JobOptions, total=False):
     overlap: int
     long: Literal["error", "truncate"]
     window: int | None
+    #: Answers carry the quotes that they rest on, with file, page and characters, checked: `FileResult.citations`.
+    cite: bool
     #: How files are read.
     encoding: str | None
     input_format: str | None

@@ -67,8 +67,18 @@ class RunOrder(Protocol):
     def units(self) -> Units: ...
 
     @property
+    def cite(self) -> bool:
+        """Whether answers are to carry the quotes that they rest on."""
+        ...
+
+    @property
     def way(self) -> str:
         """What becomes of documents that do not fit the window."""
+        ...
+
+    @property
+    def parts(self) -> Units | None:
+        """Of documents that are asked about in parts; None: as large as they may be."""
         ...
 
     @property
@@ -115,6 +125,7 @@ class CheckedRun(Generic[R]):
             request.max_tokens is not None,
             request.stored,
             _fitting(request, view),
+            request.cite,
         )
         _learn(request, session, view)
         return cls(request, session, view, builder, head, targets)
@@ -128,7 +139,8 @@ def _fitting(request: RunOrder, view: FleetView) -> Fitting | None:
     asked = {name: value for name, value in given.items() if name not in ("system", "template")}
     said = {**given, "system": request.stored.system} if request.stored is not None else given
     calls = Template(view, check_options(asked))
-    return Fitting(request.way, Room.of(view, calls, said, request.window), request.prompt_template, calls)
+    room = Room.of(view, calls, said, request.window)
+    return Fitting.of(request.way, room, request.prompt_template, calls, given, request.parts)
 
 
 def _checked_head(request: RunOrder) -> list[Row]:

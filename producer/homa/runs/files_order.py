@@ -10,11 +10,11 @@ from typing import Any
 from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
 from homa.files.remote.address import is_address
 from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, Units
-from homa.files.writers.earlier_line import FAILED, RETRIES
+from homa.files.writers.earlier_line import FAILED, INVALID, RETRIES
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
-from homa.runs.long.ways import ERROR, WAYS
+from homa.runs.long.ways import ERROR, TRUNCATE
 from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
@@ -27,8 +27,8 @@ from homa_shared.model.errors import InvalidRequest
 _NOT_HERE = frozenset({"key", "messages", "images", "files", "custom_id", "values", "stream", "name", "metadata"})
 _READING = frozenset(each.name for each in fields(ReadOptions)) - {"id_column", "deadline_s", "plugins"}
 _RUN = frozenset(
-    "unit chunk_tokens overlap long window format resume changed prune retry force max_failures id_column limit sample "
-    "sample_seed".split()
+    "cite unit chunk_tokens overlap long window format resume changed prune retry force max_failures id_column limit "
+    "sample sample_seed".split()
 )
 
 
@@ -131,11 +131,21 @@ class FilesOrder:
         return RunOptions(
             prompt=self.prompt_template.source,
             model=self.model,
-            given={name: value for name, value in self.given.items() if name not in apart},
+            given={name: value for name, value in self.given.items() if name not in apart} | self._uncached,
             budget=self.budget,
             prompt_cache=(self.prompt_template.parts[0] or None) if cached is True else cached,
+            cite=self.cite,
             units=self.units,
         )
+
+    @property
+    def cite(self) -> bool:
+        return bool(self.asked.get("cite"))
+
+    @property
+    def _uncached(self) -> dict[str, bool]:
+        """Answers with quotes that were not found would come out of the cache as they were."""
+        return {"cache": False} if self.cite and INVALID in self.resumption.retry else {}
 
     @property
     def units(self) -> Units:
@@ -144,9 +154,14 @@ class FilesOrder:
     @property
     def way(self) -> str:
         way = self.asked.get("long", ERROR)
-        if way not in WAYS:
-            raise InvalidRequest(f"long is {way!r:.80}: expected {', '.join(WAYS)}")
+        if way not in (ERROR, TRUNCATE):
+            raise InvalidRequest(f"long is {way!r:.80}: expected {ERROR} or {TRUNCATE}; `homa run` has other ways, too")
         return str(way)
+
+    @property
+    def parts(self) -> None:
+        """Of documents that are asked about in parts, which is done by `homa run`."""
+        return None
 
     @property
     def window(self) -> int | None:

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from homa.client.file_results import FilesSummary, RunStopped
 from homa.client.management.estimates import Estimate
@@ -21,10 +21,12 @@ from homa.client.unserved import tell_if_batch_is_unserved
 from homa.drivers.context import Context
 from homa.drivers.effects import ask_patiently
 from homa.files import BadRow, ResultsWriter, Row
+from homa.files.citing.schema import CitedSchema
 from homa.files.kept_fields import KeptFields
 from homa.files.remote.address import is_address
 from homa.runs.checked_run import CheckedRun
 from homa.runs.checkpoint import CheckpointFile
+from homa.runs.citing import CitedRows
 from homa.runs.destination import Destination
 from homa.runs.feeder import WINDOW
 from homa.runs.files_order import FilesOrder
@@ -75,7 +77,7 @@ class FilesRun:
         if not order.resume or order.output is None:
             return order.run_inputs.rows()
         place = Destination(order.output, order.form, checked.session.settings.home)
-        earlier = place.look(columns=_columns(checked), schema=order.run_options.schema)
+        earlier = place.look(columns=_columns(checked), schema=order.run_options.schema, cite=order.cite)
         stack.callback(earlier.close)
         if not earlier.count:
             return order.run_inputs.rows()
@@ -110,7 +112,12 @@ class FilesRun:
             kept = KeptFields() if self._order.flat else None
             if kept is not None:
                 stack.callback(kept.close)
-            run = self._run = self._made(checked, writer, kept, shown)
+            cited = (
+                CitedRows(CitedSchema(self._order.run_options.schema), checked.builder) if self._order.cite else None
+            )
+            if cited is not None:
+                stack.callback(cited.close)
+            run = self._run = self._made(checked, writer, _Kept(kept, cited), shown)
             try:
                 run.go(resume=self._order.resume)
             except BaseException:
@@ -130,6 +137,7 @@ class FilesRun:
             force=order.force,
             columns=_columns(checked),
             schema=order.run_options.schema,
+            cite=order.cite,
             say=_log.info,
         )
         if not order.resume:
@@ -140,9 +148,7 @@ class FilesRun:
             note_file.remove()
         return writer
 
-    def _made(
-        self, checked: CheckedRun[FilesOrder], writer: ResultsWriter, kept: KeptFields | None, shown: Any
-    ) -> BatchRun:
+    def _made(self, checked: CheckedRun[FilesOrder], writer: ResultsWriter, kept: _Kept, shown: Any) -> BatchRun:
         order, session = self._order, checked.session
         output = order.output or STDIN
         state = RunState(RunTally(order.failures_allowed, earlier=len(writer.done)), estimate=order.run_inputs.count())
@@ -160,7 +166,8 @@ class FilesRun:
             name=_name(order.output),
             window=WINDOW,
             resumption=order.resumption,
-            kept=kept,
+            kept=kept.fields,
+            cited=kept.cited,
         )
         return BatchRun(parts, state)
 
@@ -190,6 +197,13 @@ class FilesRun:
                 session.driver.run(ask_patiently(admin.pause_batch(keys, batch, "its client has left"), 5.0))
             else:
                 session.driver.run(ask_patiently(admin.cancel_batch(keys, batch), 5.0))
+
+
+class _Kept(NamedTuple):
+    """What is kept of rows until their answers come."""
+
+    fields: KeptFields | None
+    cited: CitedRows | None
 
 
 class _ClientsWorkers(WorkerSupervisor):
