@@ -262,6 +262,28 @@ async def test_the_same_on_an_event_loop(docs: Path) -> None:
         assert forecast.rows == 3
 
 
+async def test_a_task_that_is_cancelled_pauses_its_run_which_goes_on_later(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "row {n}"}}\n' for n in range(3000)))
+    seen = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(progress: FilesProgress) -> None:
+        if progress.ended:
+            loop.call_soon_threadsafe(seen.set)
+
+    async with fake(echo) as client:
+        ask = {"model": LUNA, "output": tmp_path / "out.jsonl"}
+        task = asyncio.create_task(client.run_files(tmp_path / "rows.jsonl", **ask, progress=told))  # type: ignore[call-overload]
+        await asyncio.wait_for(seen.wait(), PATIENCE_S)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        again = await client.run_files(tmp_path / "rows.jsonl", model=LUNA, output=tmp_path / "out.jsonl", resume=True)
+        assert again.succeeded == 3000
+        assert len(client.calls) == 3000
+    assert len(lines(tmp_path / "out.jsonl")) == 3000
+
+
 def test_the_client_is_an_ordinary_one(docs: Path) -> None:
     with fake(echo) as homa:
         assert isinstance(homa, Homa)

@@ -9,20 +9,25 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypedDict, Unpack, assert_type
 
 from pydantic import BaseModel
 
 from homa import (
     AnsweredLine,
+    AsyncFileResults,
     AsyncHoma,
     AsyncJob,
     AsyncTable,
     Batch,
     Costs,
     Embedded,
+    Estimate,
     FailedLine,
     Failure,
+    FileResults,
+    FilesSummary,
     Homa,
     Job,
     JobEnded,
@@ -67,6 +72,25 @@ def infers_what_an_answer_is(homa: Homa) -> None:
     assert_type(homa.job("j1", schema=Invoice).retry(), Job[Invoice])
     assert_type(homa.retry(homa.job("j1", schema=Invoice)), Job[Invoice])
     assert_type(homa.retry(state="failed"), Retries)
+
+
+def infers_what_files_come_to(homa: Homa, folder: Path) -> None:
+    assert_type(homa.run_files("docs", model=MODEL, output="out.jsonl", resume=True), FilesSummary)
+    assert_type(homa.run_files([folder, "s3://lake/docs"], model=MODEL, schema=Invoice, limit=3), FileResults[Invoice])
+    assert_type(homa.run_files(folder, model=MODEL), FileResults[None])
+    assert_type(homa.run_files(folder, model=MODEL, output=folder, dry_run=True), Estimate)
+    for result in homa.run_files(folder, model=MODEL, schema=Note, budget_usd=5, progress=lambda seen: seen.ended):
+        assert_type(result.parsed, Note)
+    homa.run_files(folder, model=MODEL, promt="{{text}}")  # refused: call-overload
+    homa.run_files(folder, model=MODEL, pages="all")  # refused: call-overload
+
+
+async def infers_what_files_come_to_in_a_loop(homa: AsyncHoma) -> None:
+    assert_type(await homa.run_files("docs", model=MODEL, output="out.jsonl"), FilesSummary)
+    results = await homa.run_files("docs", model=MODEL, schema=Invoice)
+    assert_type(results, AsyncFileResults[Invoice])
+    async for result in results:
+        assert_type(result.parsed, Invoice)
 
 
 def tells_good_lines_from_bad_ones(homa: Homa) -> None:

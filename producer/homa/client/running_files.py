@@ -278,6 +278,7 @@ class AsyncFilesRunning:
         except asyncio.CancelledError:
             run.stop()
             await asyncio.wait([work])
+            work.exception()  # that it was stopped is known
             raise
 
 

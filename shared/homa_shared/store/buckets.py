@@ -13,7 +13,9 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: For one request, and for its connection, which a machine outside of any cloud waits for when it has no credentials.
 _TIMEOUT_S = 60
+_CONNECT_S = 10
 
 
 def open_bucket(url: str, *, retry: Mapping[str, Any] | None = None) -> Any:
@@ -39,7 +41,11 @@ def open_bucket(url: str, *, retry: Mapping[str, Any] | None = None) -> Any:
         return obstore.store.MemoryStore()
     # These options take the place of those that the environment names, so that they must allow what an endpoint
     # of somebody's own asks for: http, which no cloud's own endpoint speaks.
-    options: Any = {"timeout": timedelta(seconds=_TIMEOUT_S), "allow_http": True}
+    options: Any = {
+        "timeout": timedelta(seconds=_TIMEOUT_S),
+        "connect_timeout": timedelta(seconds=_CONNECT_S),
+        "allow_http": True,
+    }
     more: dict[str, Any] = {} if retry is None else {"retry_config": dict(retry)}
     return obstore.store.from_url(url, client_options=options, **more)
 

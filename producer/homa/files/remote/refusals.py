@@ -20,9 +20,12 @@ _MEANINGS = (
     ("PermanentRedirect", "it lies in another region: set AWS_REGION to the bucket's"),
     ("AuthorizationHeaderMalformed", "it lies in another region: set AWS_REGION to the bucket's"),
     ("IllegalLocationConstraint", "it lies in another region: set AWS_REGION to the bucket's"),
-    ("AccessDenied", "this process has no permission for it"),
-    ("403 Forbidden", "this process has no permission for it"),
-    ("lacked the necessary privileges", "this process has no permission for it"),
+    ("AccessDenied", "this process has no permission for it, with the credentials of its environment"),
+    ("403 Forbidden", "this process has no permission for it, with the credentials of its environment"),
+    (
+        "lacked the necessary privileges",
+        "this process has no permission for it, with the credentials of its environment",
+    ),
     ("401 Unauthorized", "it wants other credentials than this process has"),
     ("lacked valid authentication", "it wants other credentials than this process has"),
 )
