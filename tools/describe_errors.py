@@ -21,10 +21,11 @@ sys.path[:0] = [str(ROOT / part) for part in ("producer", "shared", "workers")]
 
 import homa  # noqa: E402
 from homa.cli.exit_status import status_of  # noqa: E402
+from homa.client.file_results import RunStopped  # noqa: E402
 from homa.supervision.errors import WorkerLost  # noqa: E402
 from homa_shared.calls import failures  # noqa: E402
 from homa_shared.calls.failures import FREE, ErrorKind  # noqa: E402
-from homa_shared.calls.request import NewerRequest  # noqa: E402
+from homa_shared.calls.request import NewerRequest, SealedRequest  # noqa: E402
 from homa_shared.model import errors  # noqa: E402
 from homa_shared.plugins import PluginError  # noqa: E402
 from homa_shared.store.blobs import BlobsUnavailable  # noqa: E402
@@ -49,6 +50,8 @@ REMEDIES: dict[str, str] = {
     "UnknownModel": "Write `provider:model` with a provider of the settings, or an alias; it names the nearest ones.",
     "KeyConflict": "Use another `key`, or read the first job: `error.job_id`.",
     "NewerRequest": "Upgrade this worker: a newer release wrote the job. It was handed back and waits for one that can read it.",
+    "SealedRequest": "Give this worker the key that it names. The job was handed back and waits for a worker that has it.",
+    "SealedPayload": "Add the key that it names to `HOMA_ENCRYPTION_KEYS` of this process (docs/security.md).",
     "ConversationNotFound": "Begin it, or raise `[retention] conversations`.",
     "ConversationForbidden": "Ask with the owner or tenant that began it.",
     "ConversationFull": "Branch it from an earlier turn, or begin another.",
@@ -72,6 +75,7 @@ REMEDIES: dict[str, str] = {
     "InvalidReply": "The text is in `reply.text`. Use a model with strict schemas, loosen the schema, or allow more repeats.",
     "CountFailed": "Count offline (without `exact=True`), or try again.",
     "ResultTimeout": "The job goes on: ask again, or look at `homa jobs why JOB`. It says when no worker serves the queue.",
+    "RunStopped": "Look at `error.summary` and what stopped it (raise the budget, mend the cause), then go on with `resume=True`.",
     "WorkerLost": "The tail of its log says why it ended; mend that, then go on with `--resume`.",
 }
 
@@ -97,7 +101,7 @@ KIND_REMEDIES: dict[ErrorKind, str] = {
 }
 
 #: Classes that stand elsewhere than in `model/errors.py`.
-ELSEWHERE = (PluginError, NewerRequest, BlobsUnavailable, WorkerLost)
+ELSEWHERE = (PluginError, NewerRequest, SealedRequest, BlobsUnavailable, RunStopped, WorkerLost)
 
 
 def page() -> str:
@@ -130,6 +134,8 @@ def _classes() -> Iterator[str]:
 def _status(found: type[errors.HomaError]) -> str:
     if found in (errors.HomaError, WorkerLost):
         return "2 or 3"
+    if found is RunStopped:  # Python's alone
+        return ""
     return str(status_of(found.__new__(found)))
 
 

@@ -26,7 +26,7 @@ compile() {
 compile dev pyproject.toml --extra all --group dev "$@"
 # One set of versions: what runs in production, builds, installs and releases is what the tests ran with.
 compile runtime pyproject.toml --extra workers --extra gateway --extra bedrock --extra gemini --extra blobs \
-    --extra otel \
+    --extra otel --extra encryption \
     --constraint requirements/dev.txt "$@"
 compile demo pyproject.toml --extra local --group build --constraint requirements/dev.txt "$@"
 compile build --group build --constraint requirements/dev.txt "$@"

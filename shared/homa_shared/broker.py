@@ -34,6 +34,7 @@ from homa_shared.calls.failures import ProviderError
 from homa_shared.interrupts import KeptShutdownNotifications, KeptTimeLimit, kept_by_worker
 from homa_shared.model.constants import ACTOR_TARGET, MOST_PRIORITY
 from homa_shared.model.records import Lane
+from homa_shared.settings.encryption import keyring_given
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import Op, mapping, number
@@ -95,10 +96,16 @@ class HomaBroker(dramatiq.Broker):
         address: the store, or its URL.
         namespace: the cell in it.
         middleware: replaces the default one, as in Dramatiq.
+        encryption_keys: seal messages, as in HOMA_ENCRYPTION_KEYS; None: those of the address, else of the environment.
     """
 
     def __init__(
-        self, address: StoreAddress | str, namespace: str = "homa", *, middleware: list[Middleware] | None = None
+        self,
+        address: StoreAddress | str,
+        namespace: str = "homa",
+        *,
+        middleware: list[Middleware] | None = None,
+        encryption_keys: str | None = None,
     ) -> None:
         self.queues: set[str] = set()
         #: Whether anybody but Dramatiq's own middleware, which has no business with jobs, watches messages go by.
@@ -109,7 +116,9 @@ class HomaBroker(dramatiq.Broker):
         super().__init__(middleware=default if middleware is None else middleware)
         # Dramatiq's own has set it to a dictionary.
         self.queues = set()
-        self.address = StoreAddress.parse(address, origin="address") if isinstance(address, str) else address
+        if isinstance(address, str):
+            address = StoreAddress.parse(address, origin="address")
+        self.address = replace(address, keyring=keyring_given(encryption_keys, address.keyring))
         self.namespace = namespace
         self.store = Store(self.address, namespace, role="broker")
 

@@ -17,6 +17,7 @@ from homa_shared.model.errors import ConfigError, InvalidRequest
 from homa_shared.settings.changes import Change, diff
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.audit_trail import audited
+from homa_shared.store.join import require_keys
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 
 _SCHEDULES = {
@@ -50,6 +51,7 @@ def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool)
         templates = _templates(here)
         theirs = here.store.run(read_fleet(here.keys))
         _require_providers(mine, theirs)
+        require_keys(mine, here.keys)
         changes = diff(theirs or Fleet(), mine)
         version = theirs.version if theirs else 0
         changed_templates = here.driver.run(changed(here.keys, templates))

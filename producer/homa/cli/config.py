@@ -35,6 +35,18 @@ def show(fleet: bool, as_json: bool) -> None:
         print_table(("SETTING", "VALUE", "ORIGIN"), rows, wraps={"VALUE", "ORIGIN"})
 
 
+@command.command("new-encryption-key")
+def new_encryption_key() -> None:
+    """Print a new key for HOMA_ENCRYPTION_KEYS. It is kept nowhere.
+
+    Without its key nothing that it sealed can ever be read.
+    """
+    from homa_shared.encryption.keyring import new_key
+
+    click.echo(new_key().written())
+    say("add it behind the keys that are in use, on every process; then put it in front (docs/security.md)")
+
+
 def _show_fleet(as_json: bool) -> None:
     from homa_shared.settings.changes import compared
     from homa_shared.settings.fleet import Fleet

@@ -35,7 +35,9 @@ from homa_shared.schedules.timing import Timing
 from homa_shared.schedules.variables import holes_in
 from homa_shared.settings.schedule_section import ScheduleSettings
 from homa_shared.store import reads
+from homa_shared.store.keys import Keys
 from homa_shared.store.reads.schedules import ScheduleView
+from homa_shared.store.sealing import is_known_by
 from homa_shared.store.transitions import schedules as transitions
 from homa_shared.store.transitions.schedules import Definition
 
@@ -77,7 +79,11 @@ def compared_schedules(submitter: Submitter, tables: Mapping[str, ScheduleSettin
     """
     views = yield from _standing(submitter)
     wanted = yield from _wanted(submitter, tables, views)
-    changes = [ScheduleChange(one.name, action) for one in wanted for action in _actions(one, views.get(one.name))]
+    changes = [
+        ScheduleChange(one.name, action)
+        for one in wanted
+        for action in _actions(submitter.keys, one, views.get(one.name))
+    ]
     return changes + [ScheduleChange(name, "gone") for name in _gone(tables, views)]
 
 
@@ -154,10 +160,10 @@ def _checked(name: str, table: ScheduleSettings, now_ms: int, folder: str | None
     return _Wanted(name, table, asked, timing, policies)
 
 
-def _actions(one: _Wanted, view: ScheduleView | None) -> list[str]:
+def _actions(keys: Keys, one: _Wanted, view: ScheduleView | None) -> list[str]:
     if view is None:
         return ["made", "paused"] if one.table.paused else ["made"]
-    changed = [] if view.digest == one.digest else ["changed"]
+    changed = [] if is_known_by(keys, view.digest, one.digest) else ["changed"]
     return changed + _turn(one, view)
 
 
@@ -179,7 +185,7 @@ def _put(submitter: Submitter, one: _Wanted, view: ScheduleView | None) -> Flow[
     if put.answer == "past":
         return [ScheduleChange(one.name, "past")]
     told = {"made": ["made"], "replaced": ["changed"]}.get(put.answer, [])
-    turns = _turn(one, view) if view is not None else _actions(one, None)[1:]
+    turns = _turn(one, view) if view is not None else _actions(submitter.keys, one, None)[1:]
     for turn in turns:
         flows = ScheduleFlows(submitter.keys, one.name)
         if turn == "paused":

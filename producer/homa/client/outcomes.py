@@ -14,6 +14,8 @@ from homa_shared.calls.reply import Usage
 from homa_shared.model.records import ENDED, State
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
+from homa_shared.store.reads.jobs import opened_metadata
+from homa_shared.store.sealing import opened_reply
 from homa_shared.store.transitions.media import places
 
 
@@ -48,7 +50,8 @@ def read_ends(keys: Keys, job_ids: Sequence[str]) -> Op[list[EndRecord]]:
             (state, custom_id, deadline, metadata), raw = replies[2 * i], replies[2 * i + 1]
             known = State(text(state)) if state else None
             due_ms = int(deadline) if deadline else None
-            records.append(EndRecord(job_id, known, text(custom_id), raw, due_ms, metadata or b""))
+            carried = opened_metadata(keys, metadata)
+            records.append(EndRecord(job_id, known, text(custom_id), opened_reply(keys, raw), due_ms, carried))
         return records
 
     return read(commands, parse_all)
@@ -61,7 +64,7 @@ def outcomes(keys: Keys, records: Sequence[EndRecord], schema: Any = None) -> Fl
     replies = {}
     if sources:
         commands = [("GET", keys.reply(source)) for source in sources]
-        raws = yield from ask_patiently(read(commands, lambda answers: answers))
+        raws = yield from ask_patiently(read(commands, lambda raws: [opened_reply(keys, raw) for raw in raws]))
         replies = {source: orjson.loads(raw) for source, raw in zip(sources, raws, strict=True) if raw}
     yield from _fetch_bodies(keys, [*found, *replies.values()])
     ended = [_outcome(record, said, replies, schema) for record, said in zip(records, found, strict=True)]

@@ -1,9 +1,9 @@
 """Following a job's text as it is written: late, again, and after any event, with the same text in the end.
 
-Workers add entries to the job's stream: `a` attempt with `t` text, `c` pieces of calls of tools, or `e` event (started,
-restarted, done, broken). An attempt that follows another begins the text anew. What the stream lacks (a cached reply, a
-piece that was lost while the store was away) is made up from the reply, so that the pieces since the last restart are
-always the reply's text.
+Workers add entries to the job's stream: `a` attempt with `t` text, `c` pieces of calls of tools, `x` one of these
+sealed, or `e` event (started, restarted, done, broken). An attempt that follows another begins the text anew. What the
+stream lacks (a cached reply, a piece that was lost while the store was away) is made up from the reply, so that the
+pieces since the last restart are always the reply's text.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import mapping, read
+from homa_shared.store.sealing import Kind, opened_text
 
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
 #: How long a read waits in the store before the job itself is looked at: short at first, and after an attempt.
@@ -85,7 +86,8 @@ def check_event_id(after: str | None) -> tuple[int, int] | None:
 class Transcript:
     """What a reader has been given so far."""
 
-    def __init__(self, after: str | None) -> None:
+    def __init__(self, after: str | None, keys: Keys, job_id: str) -> None:
+        self._keys, self._job_id = keys, job_id
         self._after = check_event_id(after)
         self.last_id = "0-0"
         self.attempt = 0
@@ -100,7 +102,7 @@ class Transcript:
         pieces = []
         for entry_id, flat in entries:
             self.last_id = entry_id.decode()
-            piece = self._piece(mapping(flat))
+            piece = self._piece(self._opened(mapping(flat)))
             if piece is not None and self._is_new():
                 pieces.append(piece)
         return pieces
@@ -115,6 +117,12 @@ class Transcript:
             return [self._made(missing)]
         self.text = whole
         return [self._made("", "restarted"), self._made(whole)]
+
+    def _opened(self, fields: dict[str, str]) -> dict[str, str]:
+        if "x" not in fields:
+            return fields
+        shown: dict[str, str] = orjson.loads(opened_text(self._keys, Kind.STREAM, fields["x"], self._job_id))
+        return fields | shown
 
     def _piece(self, fields: dict[str, str]) -> Piece | None:
         attempt, event = int(fields.get("a", 0)), fields.get("e", "")
@@ -160,7 +168,7 @@ def follow(keys: Keys, job_id: str, after: str | None, *, announced: bool = Fals
         JobNotFound: the store holds no such job.
         JobFailed, JobCancelled, JobExpired: it ended without a reply.
     """
-    transcript, deadline = Transcript(after), JobDeadline(keys)
+    transcript, deadline = Transcript(after, keys, job_id), JobDeadline(keys)
     looks, began_s = 1, time.monotonic()
     waits = ANNOUNCED_LOOKS if announced else _WAITS
     # Of an announced job nothing can be known before its end or its first piece.

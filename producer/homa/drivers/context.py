@@ -16,6 +16,7 @@ from homa.drivers.effects import PATIENCE_S
 from homa_shared.model.errors import ConfigError, InvalidRequest, StoreUnavailable
 from homa_shared.model.example_models import OPENAI
 from homa_shared.store.keys import Keys
+from homa_shared.store.sealing import keys_of
 
 if TYPE_CHECKING:
     from homa.drivers.fake_in_force import OpenFake
@@ -99,7 +100,7 @@ class Context:
 
     @property
     def keys(self) -> Keys:
-        return Keys(self.settings.namespace)
+        return self._read.keys
 
     @property
     def embedded(self) -> EmbeddedStore:
@@ -222,6 +223,12 @@ class _Read:
     @cached_property
     def settings(self) -> Settings:
         return self._load()
+
+    @cached_property
+    def keys(self) -> Keys:
+        from homa_shared.settings.encryption import keyring_of
+
+        return keys_of(self.settings.namespace, keyring_of(self.settings))
 
     @cached_property
     def blobs(self) -> Blobs | None:

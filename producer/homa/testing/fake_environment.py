@@ -30,6 +30,8 @@ def variables_of(settings: Settings) -> dict[str, str]:
     """What leads processes to a fake fleet, beside what the project's homa.toml says."""
     blobs = {} if settings.blobs is None else {"HOMA_BLOBS": settings.blobs}
     home = str(settings.home)
+    if settings.encryption_keys is not None:
+        blobs["HOMA_ENCRYPTION_KEYS"] = settings.encryption_keys.get_secret_value()
     return {"HOMA_REDIS_URL": str(settings.redis_url), "HOMA_NAMESPACE": settings.namespace, "HOMA_HOME": home, **blobs}
 
 

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -22,6 +23,7 @@ from homa.testing.script import Answers, Script
 from homa.testing.stores import test_store
 from homa_shared.calls.tokens import Count, count
 from homa_shared.model.event_handlers import Handler, handlers_of
+from homa_shared.settings.encryption import keyring_of
 from homa_shared.settings.model import Settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
@@ -175,7 +177,7 @@ class Fake:
             url, namespace = test_store(), f"fake-{uuid.uuid4().hex[:12]}"
             home = stack.enter_context(own_directory())
             self.settings = settings = fake_settings(url, namespace, home, self._given)
-            address = StoreAddress.parse(url)
+            address = replace(StoreAddress.parse(url), keyring=keyring_of(settings))
             stack.enter_context(moved_clock())
             more = (self._record, self._middleware, self._handlers)
             self.workers = InProcessWorkers(settings, address, self.script, *more, jumps=self._time == "jumps")

@@ -17,6 +17,7 @@ from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import read
+from homa_shared.store.sealing import Kind, opened
 
 _PAGE = 500
 #: Most entries that a failed assertion lists.
@@ -89,12 +90,13 @@ class FleetView:
         return prompts
 
     def _request(self, job_id: str) -> JobRequest | None:
-        raw = self._store.run(read((("GET", self._store.keys.request(job_id)),), lambda replies: replies[0]))
-        return None if raw is None else JobRequest.decode(raw)
+        keys = self._store.keys
+        raw = self._store.run(read((("GET", keys.request(job_id)),), lambda replies: replies[0]))
+        return None if raw is None else JobRequest.decode(opened(keys, Kind.REQUEST, raw))
 
     def _source(self, job_id: str) -> str:
         """The job whose reply a job was answered with; empty where it has its own."""
-        raw = self._store.run(read((("GET", self._store.keys.reply(job_id)),), lambda replies: replies[0]))
+        raw = self._store.run(reads.reply(self._store.keys, job_id))
         return str(orjson.loads(raw).get("cached") or "") if raw else ""
 
 

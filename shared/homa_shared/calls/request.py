@@ -38,6 +38,7 @@ from homa_shared.calls.flow_rules import NO_RULES, AnswerRules
 from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.encryption.envelope import is_sealed, key_of
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_TOKENS, Tokens
@@ -58,6 +59,10 @@ CHAT, EMBEDDING = "chat", "embedding"
 
 class NewerRequest(InvalidRequest):
     """A stored request is of a version that this release does not know: a newer worker can do it."""
+
+
+class SealedRequest(NewerRequest):
+    """A stored request is encrypted by a key that this process does not have: one that has it can do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +172,13 @@ class JobRequest:
 
         Raises:
             NewerRequest: it is of a version that this release does not know.
+            SealedRequest: it is encrypted by a key that is not here.
             InvalidRequest: it is no request.
         """
+        if is_sealed(raw):
+            raise SealedRequest(
+                f"request sealed by the key {key_of(raw)!r:.40}, which is not here: add it to HOMA_ENCRYPTION_KEYS"
+            )
         try:
             found = orjson.loads(raw)
             if found["v"] > REQUEST_VERSION:

@@ -83,6 +83,36 @@ class MissingExtra(HomaError):
         return type(self), (self.what, self.extra)
 
 
+class SealedPayload(HomaError):
+    """A payload in the store cannot be opened here: its key is missing, or it was changed or moved."""
+
+    def __init__(self, message: str, *, key_id: str = "", is_damaged: bool = False) -> None:
+        super().__init__(message)
+        #: Id of the key that it says it is sealed by.
+        self.key_id = key_id
+        #: The key is here, and does not open it.
+        self.is_damaged = is_damaged
+
+    @classmethod
+    def without_key(cls, key_id: str) -> SealedPayload:
+        """Of a key that this process does not have."""
+        return cls(
+            f"sealed by the key {key_id!r:.40}, which is not here: add it to HOMA_ENCRYPTION_KEYS of this process",
+            key_id=key_id,
+        )
+
+    @classmethod
+    def damaged(cls, key_id: str, place: str) -> SealedPayload:
+        """Of a key that this process has."""
+        what = place.partition("\0")[0]
+        return cls(
+            f"the key {key_id!r:.40} does not open this {what}: it was changed or moved in the store, or sealed by "
+            "another key of this id; `homa doctor` compares the keys of workers",
+            key_id=key_id,
+            is_damaged=True,
+        )
+
+
 class StoreUnavailable(HomaError):
     """The store cannot be reached, or is not one that can keep jobs safely."""
 

@@ -77,6 +77,8 @@ class Fleet(Section):
     events: Events = Field(default_factory=Events)
     #: Whether providers' prompt caches are told what prompts share.
     prompt_cache: bool = True
+    #: Whether nothing is accepted that is not encrypted, and workers without keys get nothing to do.
+    encryption_required: bool = False
 
     @property
     def _names(self) -> Names:

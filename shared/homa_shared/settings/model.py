@@ -18,7 +18,7 @@ from homa_shared.kinds.registry import builtin_kinds, is_kind, package_of
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.plugins import Policy
-from homa_shared.settings.delivery_section import Mail, SigningSecret
+from homa_shared.settings.delivery_section import Mail, SignedFor, SigningSecrets
 from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet
@@ -84,9 +84,12 @@ class Settings(BaseSettings):
     templates: dict[str, TemplateSettings] = {}
     #: Schedules that `homa apply` makes, by name.
     schedules: dict[Name, ScheduleSettings] = {}
-    #: Signs the webhooks that schedules deliver to, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes.
-    #: Without one they go unsigned.
-    deliver_secret: SigningSecret | None = None
+    #: Signs webhooks, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes. Several, up to four, sign side
+    #: by side, so that receivers may change from one to the next. Without one they go unsigned.
+    deliver_secret: SigningSecrets = ()
+    #: The same for a tenant, by its name, or for an endpoint, by the beginning of its URL; the longest beginning goes
+    #: before the tenant, and both before `deliver_secret`.
+    deliver_secrets: dict[SignedFor, Annotated[SigningSecrets, Field(min_length=1)]] = {}
     #: Webhooks may go to private, loopback and link-local addresses, too.
     deliver_private: bool = False
     #: Directories and buckets under which workers write what schedules deliver; with none, only beside an embedded
@@ -97,6 +100,14 @@ class Settings(BaseSettings):
     schedule_inputs: ReadPlaces = ()
     #: The server through which workers send mail.
     mail: Mail = Mail()
+    #: Seal requests, replies and all else that holds content, before it goes to the store: keys as `id:` and base64 of
+    #: 32 bytes, blanks between them. The first seals, all open.
+    encryption_keys: Annotated[SecretStr | None, Field(repr=False)] = None
+    #: File with such keys instead, read again when it changes.
+    encryption_keys_file: LocalPath | None = None
+    #: Nothing is accepted that is not sealed, and a worker without keys gets nothing to do: for the whole fleet, from
+    #: `homa apply` on.
+    encryption_required: bool = False
     #: How long what has ended is kept.
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.
@@ -167,6 +178,7 @@ class Settings(BaseSettings):
             unresolved=self.unresolved,
             events=self.events,
             prompt_cache=self.prompt_cache,
+            encryption_required=self.encryption_required,
         )
 
     def origin(self, path: SettingPath) -> str:

@@ -20,10 +20,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, quote, unquote
 
 from homa_shared.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from homa_shared.encryption.keyring import Keyring
 
 SETTING = "HOMA_REDIS_URL"
 REDIS_PORT = 6379
@@ -65,6 +68,8 @@ class StoreAddress:
     password: str | None = field(default=None, repr=False)
     #: What stands behind the question mark: TLS files, the sentinels' credentials.
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Keys by which payloads are sealed that go there; None: they go in clear.
+    keyring: Keyring | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def parse(cls, url: str, *, origin: str = SETTING) -> Self:

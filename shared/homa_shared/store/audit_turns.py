@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, mapping, number, read, text
+from homa_shared.store.operation import Op, number, read, text
 
 #: Conversations read in one operation.
 _PAGE = 20
@@ -29,7 +29,7 @@ def turns_amiss(
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
         commands = [("HGETALL", key) for name in page for key in (keys.conversation(name), keys.turns(name))]
-        rows: list[dict[str, str]] = yield read(commands, lambda replies: [mapping(reply) for reply in replies])
+        rows: list[dict[str, str]] = yield read(commands, lambda replies: [_lossless(reply) for reply in replies])
         for i, name in enumerate(page):
             found += [(name, what) for what in _of_one(name, rows[2 * i], rows[2 * i + 1], live, pending)]
     known = set(ids)
@@ -68,8 +68,16 @@ def _of_one(
     return [*found, *_size_amiss(facts, turns)]
 
 
+def _lossless(reply: Any) -> dict[str, str]:
+    """A hash reply as text that can be turned back into its bytes: sealed replies are none."""
+    flat = [part for pair in reply.items() for part in pair] if isinstance(reply, dict) else list(reply)
+    words = [part.decode(errors="surrogateescape") for part in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
 def _size_amiss(facts: Mapping[str, str], turns: Mapping[str, str]) -> list[str]:
-    size = sum(len(value.encode()) for field, value in turns.items() if field.endswith((".u", ".a", ".e")))
+    kept = (value for field, value in turns.items() if field.endswith((".u", ".a", ".e")))
+    size = sum(len(value.encode(errors="surrogateescape")) for value in kept)
     if size == number(facts.get("bytes")):
         return []
     return [f"holds {size} bytes, and {facts.get('bytes', 0)} by its count"]

@@ -76,8 +76,19 @@ def open_blobs(settings: Settings) -> Blobs | None:
 
     Raises:
         MissingExtra: `blobs` is set, and obstore is not installed.
-        ConfigError: it leads nowhere.
+        ConfigError: it leads nowhere, or keys of encryption are wrong.
     """
+    found = _found(settings)
+    if found is None:
+        return None
+    from homa_shared.settings.encryption import keyring_of
+    from homa_shared.store.sealed_blobs import SealedBlobs
+    from homa_shared.store.sealing import keys_of
+
+    return SealedBlobs(found, keys_of(settings.namespace, keyring_of(settings)))
+
+
+def _found(settings: Settings) -> Blobs | None:
     if settings.blobs is not None:
         return blobs_at(settings.blobs)
     if settings.redis_url is not None:

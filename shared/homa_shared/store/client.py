@@ -20,9 +20,9 @@ from redis.exceptions import DataError, NoScriptError, RedisError
 
 from homa_shared.store.audit_trail import note_action
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_error
-from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.safety_checks import StoreFacts, read_facts, read_facts_async
+from homa_shared.store.sealing import keys_of
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Store:
         self, address: StoreAddress, namespace: str, *, role: str = "client", within_s: float | None = None
     ) -> None:
         self.address = address
-        self.keys = Keys(namespace)
+        self.keys = keys_of(namespace, address.keyring)
         self._client = connect_sync(address, role=role, within_s=within_s)
         self._waiting: redis.Redis | None = None
         self._role = role
@@ -134,7 +134,7 @@ class AsyncStore:
         self, address: StoreAddress, namespace: str, *, role: str = "client", within_s: float | None = None
     ) -> None:
         self.address = address
-        self.keys = Keys(namespace)
+        self.keys = keys_of(namespace, address.keyring)
         self._client = connect_async(address, role=role, within_s=within_s)
         self._waiting: redis.asyncio.Redis | None = None
         self._role = role

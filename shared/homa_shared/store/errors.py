@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from redis import exceptions
 
-from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
+from homa_shared.model.errors import ConfigError, HomaError, StoreFull, StoreUnavailable
 from homa_shared.store.address import SETTING, StoreAddress
 
 _REACH = f"start it, or set {SETTING} to one that runs"
@@ -66,6 +66,9 @@ _CODES = {
     "NOREPLICAS": "fewer replicas are connected than its min-replicas-to-write asks for: bring them back",
 }
 
+#: What a process lacks that is to seal what it sends.
+NO_KEYS = "set HOMA_ENCRYPTION_KEYS or HOMA_ENCRYPTION_KEYS_FILE here as the other processes have it"
+
 
 @contextmanager
 def store_errors(address: StoreAddress) -> Iterator[None]:
@@ -91,6 +94,8 @@ def store_error(error: Exception, address: StoreAddress) -> HomaError | None:
             f"the store at {address} is full ({_first_line(error)}): let workers drain it, shorten [retention], "
             "or raise its maxmemory"
         )
+    if str(error).startswith("CLEAR "):
+        return ConfigError(f"{str(error).removeprefix('CLEAR ')}: {NO_KEYS}")
     if str(error).startswith("No connection available"):
         return _unavailable(address, error, "all connections of this process are busy: the store is slow, or too few")
     if address.is_tls and isinstance(error, exceptions.ConnectionError):

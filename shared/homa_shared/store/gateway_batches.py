@@ -1,7 +1,7 @@
 """Batches of files, as the store knows them beside their jobs: what was asked for, how far lines became jobs (`cursor`)
 and how far answers stand in files (`written`).
 
-Any gateway may move either; a script refuses unless it stands where the mover believes it does.
+Whoever works on it (gateway_work.py) may move either; a script refuses unless it stands where the mover believes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import orjson
 from homa_shared.store.gateway_files import Index, index_after
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, read, text
+from homa_shared.store.sealing import Kind, keyed_list, opened_text, sealed, sealed_text
 
 #: Batches are kept for so long after their end, ms.
 BATCH_KEPT_MS = 30 * 24 * 3600 * 1000
+#: Fields that may quote what was asked.
+_SEALED = ("metadata", "errors")
 
 
 class Status(StrEnum):
@@ -107,19 +110,11 @@ def create_batch(
         window_ms: until it expires.
         facts: fields of its own.
     """
-    args = ("create", batch_id, tenant, api, input_id, digest, window_ms, orjson.dumps(facts))
+    said = dict(facts)
+    if said.get("metadata"):
+        said["metadata"] = sealed_text(keys, Kind.FILE_BATCH, said["metadata"], batch_id)
+    args = ("create", batch_id, tenant, api, input_id, keyed_list(keys, digest), window_ms, orjson.dumps(said))
     return call(keys, "gateway_batch", args, lambda reply: Created(text(reply)))
-
-
-def claim_batches(keys: Keys, most: int, hold_ms: int) -> Op[list[str]]:
-    """Batches that somebody should look at; others leave them to whoever asked for so long."""
-    args = ("claim", "", most, hold_ms)
-    return call(keys, "gateway_batch", args, lambda reply: [text(name) for name in reply])
-
-
-def rest_batch(keys: Keys, batch_id: str, pause_ms: int) -> Op[None]:
-    """Says when a batch is to be looked at next."""
-    return call(keys, "gateway_batch", ("rest", batch_id, pause_ms), lambda _: None)
 
 
 def checked_batch(keys: Keys, batch_id: str, total: int) -> Op[None]:
@@ -129,7 +124,7 @@ def checked_batch(keys: Keys, batch_id: str, total: int) -> Op[None]:
 
 def fail_batch(keys: Keys, batch_id: str, errors: Sequence[Mapping[str, Any]], webhook: str = "") -> Op[None]:
     """Its file is none of requests: nothing of it was sent. The webhook is told of a batch of jobs that is complete."""
-    args = ("fail", batch_id, orjson.dumps(list(errors)), BATCH_KEPT_MS, webhook)
+    args = ("fail", batch_id, _sealed_errors(keys, batch_id, errors), BATCH_KEPT_MS, webhook)
     return call(keys, "gateway_batch", args, lambda _: None)
 
 
@@ -176,7 +171,7 @@ def finish_batch(
         files_kept_ms,
         *rows,
         int(listed),
-        orjson.dumps(errors) if errors else "",
+        _sealed_errors(keys, batch_id, errors) if errors else "",
         webhook,
     )
     return call(keys, "finish_gateway_batch", args, text)
@@ -185,14 +180,14 @@ def finish_batch(
 def find_batch(keys: Keys, batch_id: str) -> Op[GatewayBatch | None]:
     """A batch of a file; None where there is none of that id."""
     commands = (("HGETALL", keys.gateway_batch(batch_id)), ("TIME",))
-    return read(commands, lambda r: _batch(batch_id, mapping(r[0]), r[1]))
+    return read(commands, lambda r: _batch(keys, batch_id, mapping(r[0]), r[1]))
 
 
 def find_batches(keys: Keys, batch_ids: Sequence[str]) -> Op[list[GatewayBatch]]:
     """Those of them that are there, in their order."""
 
     def parse(replies: list[Any]) -> list[GatewayBatch]:
-        found = (_batch(name, mapping(row), replies[-1]) for name, row in zip(batch_ids, replies, strict=False))
+        found = (_batch(keys, name, mapping(row), replies[-1]) for name, row in zip(batch_ids, replies, strict=False))
         return [batch for batch in found if batch is not None]
 
     return read([*(("HGETALL", keys.gateway_batch(name)) for name in batch_ids), ("TIME",)], parse)
@@ -205,9 +200,15 @@ def batches_after(
     return index_after(keys.gateway_batches(api, tenant), row, limit, newest_first=newest_first)
 
 
-def _batch(batch_id: str, f: dict[str, str], time: Sequence[Any]) -> GatewayBatch | None:
+def _sealed_errors(keys: Keys, batch_id: str, errors: Sequence[Mapping[str, Any]]) -> bytes:
+    """What is wrong with lines, which may quote them."""
+    return sealed(keys, Kind.FILE_BATCH, orjson.dumps(list(errors)), batch_id)
+
+
+def _batch(keys: Keys, batch_id: str, f: dict[str, str], time: Sequence[Any]) -> GatewayBatch | None:
     if not f:
         return None
+    f |= {name: opened_text(keys, Kind.FILE_BATCH, f[name], batch_id) for name in _SEALED if name in f}
     return GatewayBatch(
         id=batch_id,
         status=Status(f["status"]),

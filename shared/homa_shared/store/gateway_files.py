@@ -15,6 +15,7 @@ import orjson
 
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, read, text
+from homa_shared.store.sealing import Kind, opened_text, sealed_text
 
 #: An upload that is not complete after so long is taken for abandoned, ms.
 ABANDONED_MS = 24 * 3600 * 1000
@@ -71,7 +72,8 @@ def announce_file(keys: Keys, file_id: str) -> Op[None]:
 
 def put_file(keys: Keys, file: GatewayFile, parts: Sequence[Part], *, listed: bool, ttl_ms: int | None) -> Op[None]:
     """A file whose parts are all stored; putting it again changes nothing."""
-    facts = orjson.dumps({"filename": file.filename, "purpose": file.purpose, "bytes": str(file.bytes)})
+    name = sealed_text(keys, Kind.FILE_NAME, file.filename, file.id)
+    facts = orjson.dumps({"filename": name, "purpose": file.purpose, "bytes": str(file.bytes)})
     rows = [f"{part.name} {part.bytes}" for part in parts]
     args = ("put", file.id, file.tenant, facts, int(listed), "" if ttl_ms is None else ttl_ms, *rows)
     return call(keys, "gateway_file", args, lambda _: None)
@@ -97,7 +99,7 @@ def find_file(keys: Keys, file_id: str) -> Op[GatewayFile | None]:
 
     def parse(replies: list[Any]) -> GatewayFile | None:
         seconds = int(replies[1][0])
-        return _file(file_id, mapping(replies[0]), seconds * 1000)
+        return _file(keys, file_id, mapping(replies[0]), seconds * 1000)
 
     return read((("HGETALL", keys.gateway_file(file_id)), ("TIME",)), parse)
 
@@ -107,7 +109,7 @@ def find_files(keys: Keys, file_ids: Sequence[str]) -> Op[list[GatewayFile]]:
 
     def parse(replies: list[Any]) -> list[GatewayFile]:
         seconds = int(replies[-1][0])
-        found = (_file(name, mapping(row), seconds * 1000) for name, row in zip(file_ids, replies, strict=False))
+        found = (_file(keys, name, mapping(row), seconds * 1000) for name, row in zip(file_ids, replies, strict=False))
         return [file for file in found if file is not None]
 
     return read((*(("HGETALL", keys.gateway_file(name)) for name in file_ids), ("TIME",)), parse)
@@ -147,7 +149,7 @@ def index_after(key: str, row: str | None, limit: int, *, newest_first: bool) ->
     return read((command,), parse)
 
 
-def _file(file_id: str, fields: dict[str, str], now_ms: int) -> GatewayFile | None:
+def _file(keys: Keys, file_id: str, fields: dict[str, str], now_ms: int) -> GatewayFile | None:
     if not fields:
         return None
     expires_ms = int(fields["expires"]) if "expires" in fields else None
@@ -156,7 +158,7 @@ def _file(file_id: str, fields: dict[str, str], now_ms: int) -> GatewayFile | No
     return GatewayFile(
         id=file_id,
         tenant=fields["tenant"],
-        filename=fields["filename"],
+        filename=opened_text(keys, Kind.FILE_NAME, fields["filename"], file_id),
         purpose=fields["purpose"],
         bytes=int(fields["bytes"]),
         created_ms=int(fields["created"]),

@@ -16,6 +16,7 @@ from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.gateway_files import Part
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.sealing import sealed_error, sealed_record, sealed_request
 from homa_shared.store.transitions.submit import Common, Entry
 
 
@@ -86,12 +87,13 @@ def promote_lines(
         lost: lines that cannot be sent.
     """
     args: list[Any] = [batch_id, start, to, offset, FULL_PERCENT, len(groups)]
-    args += [common.encode() for common, _ in groups]
+    args += [sealed_record(keys, common.encode()) for common, _ in groups]
     for number, (_, entries) in enumerate(groups, 1):
         for entry in entries:
-            args += (number, entry.id, entry.request, entry.deadline_ms, entry.due_ms, entry.encode())
+            request, fields = sealed_request(keys, entry.request), sealed_record(keys, entry.encode())
+            args += (number, entry.id, request, entry.deadline_ms, entry.due_ms, fields)
     for line in lost:
-        args += (0, line.job_id, line.outcome(), 0, 0, line.entry())
+        args += (0, line.job_id, sealed_error(keys, line.outcome()), 0, 0, line.entry())
     return call(keys, "promote_lines", args, lambda reply: Moved(text(reply)))
 
 

@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homa_shared.encryption.cipher import Cipher
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +272,16 @@ KEYS: dict[str, KeySpec] = {
         "gb.of:<api>:<tenant>", "zset", "-", "`created batch` of a tenant's batches of files, in that order"
     ),
     "gateway_batch_work": KeySpec(
-        "gb.work", "zset", "until the batch ends", "batch of a file -> when a gateway looks at it next (ms)"
+        "gb.work", "zset", "until the batch ends", "batch of a file -> when somebody looks at it next (ms)"
+    ),
+    "gateway_seen": KeySpec(
+        "gb.seen", "string", "-", "when a gateway last looked for batches of files to go on with (ms)"
+    ),
+    "gateway_stand_in": KeySpec(
+        "gb.in:<place>", "string", "15 s, renewed", "a worker's process goes on with batches of files that are there"
+    ),
+    "gateway_elsewhere": KeySpec(
+        "gb.not:<place>", "set", "a minute", "batches whose files are not there, so that others try"
     ),
     # gateway keys, bells of readers (`deltas`), batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
@@ -278,14 +291,16 @@ KEYS: dict[str, KeySpec] = {
 class Keys:
     """Spells keys of one namespace: `Keys("homa").job("j1") == "{homa}:j:j1"`."""
 
-    __slots__ = ("namespace", "prefix")
+    __slots__ = ("cipher", "namespace", "prefix")
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, cipher: Cipher | None = None) -> None:
         self.namespace = namespace
         self.prefix = f"{{{namespace}}}:"
+        #: What seals the payloads under these keys (store/sealing.py); None: they stand in clear.
+        self.cipher = cipher
 
-    def __reduce__(self) -> tuple[type[Keys], tuple[str]]:
-        return Keys, (self.namespace,)
+    def __reduce__(self) -> tuple[type[Keys], tuple[str, Cipher | None]]:
+        return Keys, (self.namespace, self.cipher)
 
     def __getattr__(self, name: str) -> _Speller:
         try:

@@ -18,9 +18,10 @@ import orjson
 import structlog
 
 from homa_shared.backoff import Backoff
-from homa_shared.model.errors import StoreFull, StoreUnavailable
+from homa_shared.model.errors import SealedPayload, StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads import batch
+from homa_shared.store.sealing import Kind, opened_object
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.schedules import end_fill
 from homa_workers import command_line
@@ -88,13 +89,27 @@ class Filler:
         else:
             return end_fill(keys, name, "filled")
         _log.warning("batch.fill_failed", batch=claim.id, attempt=claim.attempt, why=why)
+        if keys.cipher is not None:
+            # What was read may stand in these words, and events show them to all.
+            why = f"on {os.uname().nodename}: batch.fill_failed in its log says why"
         return end_fill(keys, name, outcome, why, round(BACKOFF.pause_s(claim.attempt) * 1000))  # type: ignore[arg-type]
 
     async def _fill(self, about: dict[str, Any]) -> None:
-        ended = await command_line.homa("run", "--fill", about["batch"], *about["arguments"])
+        ended = await command_line.homa("run", "--fill", about["batch"], *self._arguments(about["arguments"]))
         if ended.status == _USAGE:
             raise Unfilled(ended.said, is_final=True)
         view = await self._store.run(batch(self._store.keys, about["batch"]))
         # Its exit status alone does not tell: a traceback has that of some lines that failed.
         if view is not None and view.state == "open":
             raise Unfilled(f"status {ended.status}: {ended.said}", is_final=False)
+
+    def _arguments(self, told: list[str] | dict[str, Any]) -> list[str]:
+        """The arguments of a run, which stand sealed in the message where the schedule's are."""
+        if isinstance(told, list):
+            return told
+        try:
+            found: list[str] = orjson.loads(opened_object(self._store.keys, Kind.REQUEST, told))
+        except SealedPayload as error:
+            # Another worker may have the key.
+            raise Unfilled(str(error), is_final=False) from None
+        return found

@@ -88,7 +88,8 @@ class Acknowledger:
                 result = await self._report(op)
                 if pause:
                     # Behind the report, which must not wait for it: until then the account's breaker holds the batch.
-                    await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
+                    why = valid_text(pause) if keys.cipher is None else f"the account was refused: see job {claim.id}"
+                    await persist(self._store, admin.pause_batch(keys, claim.batch, why), self._log)
                 return result
             case Rerouted(error, following, counts):
                 report = self._failure(attempt, error, nano)

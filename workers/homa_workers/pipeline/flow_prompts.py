@@ -13,13 +13,17 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered, values_by_name
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest, SealedPayload
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.keys import Keys
+from homa_shared.store.sealing import Kind, opened
 from homa_workers.attempt import RunningAttempt
 from homa_workers.observe.worker_log import WorkerLog
-from homa_workers.outcomes.halting import refused
+from homa_workers.outcomes.halting import Halted, refused
+from homa_workers.outcomes.outcomes import Released
 from homa_workers.store_io.gathered_reads import GatheredReads
 from homa_workers.store_io.media import Media
+from homa_workers.store_io.persist import NOT_HERE_MS
 
 #: Prompts up to so many bytes cost the same a byte: windows whose price is higher begin above.
 _LINEAR_BYTES = 100_000
@@ -52,7 +56,7 @@ class FlowPrompts:
             return True
         if len(raws) != len(place.parents):
             return False
-        told = _told(place, raws)
+        told = _told(self._keys, place, raws)
         if any("body_at" in each for each in told):
             return False
         _fill(attempt, place, _values(place, told))
@@ -64,7 +68,7 @@ class FlowPrompts:
         Raises:
             Halted: what they are made of is no longer kept, or lacks a field that they name.
         """
-        told = _told(place, await self._reads.values(self._named(attempt.claim.batch, place.parents)))
+        told = _told(self._keys, place, await self._reads.values(self._named(attempt.claim.batch, place.parents)))
         for (_, reference), each in zip(place.parents, told, strict=True):
             if not reference.startswith(ITEM) and "body_at" in each:
                 each["body"] = await self._media.body(each["body_at"])
@@ -80,14 +84,18 @@ class FlowPrompts:
         ]
 
 
-def _told(place: FlowPlace, raws: Sequence[bytes | None]) -> list[dict[str, Any]]:
+def _told(keys: Keys, place: FlowPlace, raws: Sequence[bytes | None]) -> list[dict[str, Any]]:
     """Items and replies as JSON says them."""
     told = []
     for (step, reference), raw in zip(place.parents, raws, strict=True):
         if raw is None:
             what = f"item {reference[1:]}" if reference.startswith(ITEM) else f"the answer of {reference}"
             raise refused(f"{what} ({step}), which its prompt is made of, is no longer kept: see retention.results")
-        told.append(orjson.loads(raw))
+        kind = Kind.ITEM if reference.startswith(ITEM) else Kind.REPLY
+        try:
+            told.append(orjson.loads(opened(keys, kind, raw)))
+        except SealedPayload as error:
+            raise Halted(Released(str(error), NOT_HERE_MS)) from error
     return told
 
 

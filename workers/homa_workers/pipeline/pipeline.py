@@ -35,6 +35,7 @@ from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.flow_prompts import FlowPrompts
 from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
+from homa_workers.pipeline.splitting import split_by_code
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
 from homa_workers.pipeline.waits import answered_from_outside
 from homa_workers.providers.base import Provider
@@ -193,6 +194,8 @@ class Pipeline:
         if request.rules.wait is not None:
             return answered_from_outside(attempt, request.rules.wait)
         if takes_steps(request):
+            if request.rules.splits:
+                return await split_by_code(attempt, self.toolbox, self.store, self.log)
             if request.rules.code:
                 return await run_code(attempt, self.toolbox)
             completion = await Chat(self._journal(attempt), self.toolbox, self.caller).answer()

@@ -21,13 +21,15 @@ from dramatiq.middleware import Interrupt, Shutdown, TimeLimitExceeded
 
 from homa_shared.broker import HomaBroker, MessageRun
 from homa_shared.interrupts import asks_for_notice, time_limit_ms
+from homa_shared.model.errors import SealedPayload
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.sealing import Kind, opened
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.messages import ack
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.actor_run import ActorRun
 from homa_workers.process.actor_threads import ActorThreads, Escaped
-from homa_workers.store_io.persist import hand_back, persist
+from homa_workers.store_io.persist import NOT_HERE_MS, hand_back, persist
 
 T = TypeVar("T")
 
@@ -72,7 +74,13 @@ class MessageRunner:
         ends, or its lease runs out if its process ends before.
         """
         try:
-            message = MessageProxy(dramatiq.Message.decode(claim.request))
+            body = opened(self.store.keys, Kind.REQUEST, claim.request)
+            message = MessageProxy(dramatiq.Message.decode(body))
+        except SealedPayload as error:
+            if error.is_damaged:
+                return self._unreadable(claim, error)
+            log.error("message.sealed", message=claim.id, key=error.key_id)
+            return hand_back(self.store, claim, self.log, delay_ms=NOT_HERE_MS)
         except DecodeError as error:
             return self._unreadable(claim, error)
         run = ActorRun(self.broker, claim, message, self.broker.actors.get(message.actor_name))
@@ -133,7 +141,7 @@ class MessageRunner:
             await work.future
             raise _CutOff from None
 
-    async def _unreadable(self, claim: Claim, error: DecodeError) -> None:
+    async def _unreadable(self, claim: Claim, error: Exception) -> None:
         log.error("message.unreadable", message=claim.id, error=str(error))
         await self._ack(claim, MessageRun(claim.id), failed=True)
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -29,9 +30,12 @@ from homa_shared.model.constants import LEASE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_worker_id
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.errors import NO_KEYS
+from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Taken, leave, take
 from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.middleware.base import Chore
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
@@ -53,6 +57,8 @@ log = structlog.get_logger("homa.actor")
 
 #: Jobs at once where nothing else is said; sync actors are bound by their threads.
 DEFAULT_CONCURRENCY = 1000
+#: How often a worker without keys says why it gets nothing to do, s.
+_KEYLESS_S = 60.0
 #: Threads for sync actors, as in Dramatiq.
 DEFAULT_THREADS = 8
 
@@ -79,6 +85,7 @@ class HomaWorker(ThreadedWorker):
         takes: whether it takes jobs, or does what a fleet without other workers needs: housekeeping and deliveries.
         waiting: what it sleeps by.
         own: what does the messages of Homa's own queues, once the fleet has those.
+        chores: what else it does every so many seconds, where it boots.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class HomaWorker(ThreadedWorker):
         worker_id: str | None = None,
         waiting: Waiting | None = None,
         own: OwnQueues = MappingProxyType({}),
+        chores: Sequence[Chore] = (),
     ) -> None:
         super().__init__(
             broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
@@ -117,6 +125,7 @@ class HomaWorker(ThreadedWorker):
         self._pipeline = pipeline
         self._book = book
         self._own = own
+        self._chores = chores
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
@@ -262,6 +271,7 @@ class HomaWorker(ThreadedWorker):
             await self._book.ensure_plans(self._book.pools_of(self.provider))
 
     def _heartbeat(self, store: AsyncStore) -> Heartbeat:
+        chores = () if self._pipeline is None else self._pipeline.middleware.chores
         return Heartbeat(
             store,
             self.lease_ms,
@@ -269,10 +279,21 @@ class HomaWorker(ThreadedWorker):
             self.log,
             book=self._book,
             recent=None if self._pipeline is None else self._pipeline.recent,
-            chores=() if self._pipeline is None else self._pipeline.middleware.chores,
-            facts=self._facts,
+            chores=[*self._chores, *chores, *self._key_chore(store.keys)],
+            facts=partial(self._facts, store.keys),
             ticker=Ticker(store, self.id, self.lease_ms, serves=self._serve_own) if self._boots else None,
         )
+
+    def _key_chore(self, keys: Keys) -> list[Chore]:
+        """What tells of a fleet that requires encryption, of a worker that has no keys: it gets nothing to do."""
+
+        async def look() -> None:
+            if self._book is not None and self._book.fleet.encryption_required:
+                log.error(
+                    "worker.without_keys", what=f"the fleet requires encryption, nothing is handed out: {NO_KEYS}"
+                )
+
+        return [Chore(_KEYLESS_S, look)] if keys.cipher is None else []
 
     def _serve_own(self, queues: frozenset[str]) -> None:
         """Queues more, which a fleet that has none of them is not asked for."""
@@ -280,7 +301,8 @@ class HomaWorker(ThreadedWorker):
             self._extra_queues = self._extra_queues | fresh
             self._waiting.freed.set()
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, keys: Keys) -> dict[str, Any]:
+        sealing = {} if keys.cipher is None else {"encryption": keys.cipher.keyring.checks}
         return {
             "provider": self.provider,
             "queues": self.queues_served(),
@@ -290,5 +312,6 @@ class HomaWorker(ThreadedWorker):
             "ended": self._in_flight.ended,
             "typical_s": round(self._in_flight.typical_s, 3),
             "draining": self.is_draining,
+            **sealing,
             **process_facts(),
         }

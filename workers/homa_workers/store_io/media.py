@@ -16,7 +16,7 @@ import orjson
 from homa_shared.calls.media import Medium, references, restored
 from homa_shared.calls.request import EMBEDDING, JobRequest
 from homa_shared.model.constants import IN_STORE
-from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
+from homa_shared.model.errors import HomaError, SealedPayload, StoreFull, StoreUnavailable
 from homa_shared.model.json_safe import compact_json
 from homa_shared.store.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.store.client import AsyncStore
@@ -183,7 +183,13 @@ class Media:
     async def _get(self, digest: str, place: str) -> bytes:
         data: bytes | None = None
         if place == IN_STORE:
-            data = await self._store.run(stored(self._store.keys, digest))
+            try:
+                data = await self._store.run(stored(self._store.keys, digest))
+            except SealedPayload as error:
+                # Another worker may have the key.
+                raise (MediumGone if error.is_damaged else BlobsUnavailable)(
+                    f"medium {digest[:12]}…: {error}"
+                ) from None
         elif place:
             if self._blobs is None:
                 raise MediumGone(

@@ -81,7 +81,7 @@ async def hand_back(store: AsyncStore, claim: Claim, log: WorkerLog, *, delay_ms
     """Gives a job or message back unsent, as if it had not been taken."""
     name = (claim.id, claim.attempt)
     if claim.kind == "m":
-        again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
+        again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms, as_stored=True)
         await persist(store, ack(store.keys, name, "again", again=again), log)
         return
     unsent = Report("released", Charge.NONE, used=NOTHING_USED, worker=log.worker)

@@ -13,10 +13,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import orjson
+
 from homa_shared.calls.reply import Delta
 from homa_shared.model.json_safe import valid_text
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Command, Op
+from homa_shared.store.sealing import Kind, sealed
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.providers.secrets import HiddenPieces
 from homa_workers.store_io.call_pieces import CallPieces, joined
@@ -30,7 +33,7 @@ FLUSH_S = 1.0
 
 
 class DeltaWriter:
-    """Writes one call's pieces: `t` text, `c` calls of tools as JSON, `e` events.
+    """Writes one call's pieces: `t` text, `c` calls of tools as JSON, `x` one of these sealed, `e` events.
 
     An earlier attempt's pieces, or step's, are declared void by `restarted`.
 
@@ -43,7 +46,7 @@ class DeltaWriter:
     ) -> None:
         self._hidden, self._calls = hidden, calls
         self._store = store
-        self._key = store.keys.deltas(claim.id)
+        self._job, self._key = claim.id, store.keys.deltas(claim.id)
         self._attempt = claim.attempt
         self._writer: asyncio.Task[None] | None = None
         self._entries: list[tuple[str, Any]] = []
@@ -107,7 +110,8 @@ class DeltaWriter:
         while self._entries:
             entries, self._entries = self._entries, []
             commands: list[Command] = [
-                ("XADD", self._key, "*", "a", self._attempt, field, value) for field, value in _joined(entries)
+                ("XADD", self._key, "*", "a", self._attempt, *self._piece(field, value))
+                for field, value in _joined(entries)
             ]
             if any(field == "e" for field, _ in entries):
                 commands.append(("PEXPIRE", self._key, KEEP_MS))
@@ -115,6 +119,12 @@ class DeltaWriter:
             with contextlib.suppress(Exception):
                 await self._store.run(Op(commands, lambda _: None))
             await asyncio.sleep(JOIN_S)
+
+    def _piece(self, field: str, value: str) -> tuple[str, str | bytes]:
+        """A field of an entry; text and calls are sealed where payloads are, as `x`."""
+        if self._store.keys.cipher is None or field == "e":
+            return field, value
+        return "x", sealed(self._store.keys, Kind.STREAM, orjson.dumps({field: value}), self._job)
 
 
 def _joined(entries: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.cli.doctor.check import Check
+from homa.cli.doctor.encryption_checks import encryption
 from homa.cli.doctor.exposure_checks import file_exposure, store_exposure
 from homa.cli.doctor.handler_checks import handler_checks
 from homa.cli.doctor.model_checks import fleets_models, models
@@ -64,6 +65,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
             yield from map(_from_verdict, verdicts(store.facts()))
             yield _rights(store)
             yield from _drift(settings, store)
+            yield from encryption(store)
             yield from _waiting(store)
             yield from fleets_models(settings.fleet(), store)
             yield from _releases(store)

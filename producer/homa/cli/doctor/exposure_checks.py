@@ -19,7 +19,7 @@ _HERE = frozenset({"localhost", "::1", "[::1]"})
 #: Rights of everybody on this machine.
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 #: Settings that a file holds as they are.
-_SECRETS = ("api_key", "redis_url", "deliver_secret", "sentry_dsn", "password")
+_SECRETS = ("api_key", "redis_url", "deliver_secret", "encryption_keys", "sentry_dsn", "password")
 
 
 def store_exposure(address: StoreAddress) -> Iterator[Check]:
@@ -58,6 +58,8 @@ def _files(settings: Settings, address: StoreAddress | None) -> Iterator[tuple[s
     for name, provider in sorted(settings.providers.items()):
         if provider.api_key_file is not None:
             yield f"key file of {name}", provider.api_key_file
+    if settings.encryption_keys_file is not None:
+        yield "keys of encryption", settings.encryption_keys_file
     if address is not None and (key := address.options.get("ssl_keyfile")):
         yield "TLS key", Path(key)
     config = settings.config_file
@@ -70,7 +72,13 @@ def _holds_secrets(config: Path) -> bool:
         lines = config.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError):
         return False
-    return any(line.partition("=")[0].strip().rpartition(".")[2] in _SECRETS and '"' in line for line in lines)
+    return any(_is_secret_line(line) for line in lines)
+
+
+def _is_secret_line(line: str) -> bool:
+    # Secrets of tenants and endpoints stand under names of their own.
+    name = line.partition("=")[0].strip().rpartition(".")[2]
+    return '"' in line and (name in _SECRETS or '"whsec_' in line)
 
 
 def _mode(path: Path) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from homa.cli.context import session, visible
+from homa.cli.context import say, session, visible
 from homa.cli.documents.jobs import JobsDocument, ListedJobDocument, ShownJobDocument, TraceDocument
 from homa.cli.job_filters import filter_options, job_filter
 from homa.cli.jobs.actions import cancel, retry
@@ -85,6 +85,8 @@ def show(job: str, trace: bool, as_json: bool) -> None:
             raise job_not_found(job)
         request, reply = whole_request(here, view), whole_reply(here, view)
     record = JobInfo.of(view.job)
+    if view.sealed:
+        say(f"warning: what job {job} asked or was answered is {view.sealed}")
     if as_json:
         attempts = [attempt_document(attempt) for attempt in view.attempts]
         steps = [step_document(step) for step in view.steps]

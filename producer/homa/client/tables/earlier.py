@@ -19,6 +19,8 @@ from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
+from homa_shared.store.reads.jobs import opened_metadata
+from homa_shared.store.sealing import opened_reply
 from homa_shared.store.transitions import admin
 
 #: Field of a batch's record that has the mark of its order.
@@ -183,7 +185,8 @@ def _read_held(keys: Keys, job_ids: Sequence[str]) -> Op[list[Held]]:
         for i, job_id in enumerate(job_ids):
             (state, custom_id, metadata, batch, retried), raw = replies[2 * i], replies[2 * i + 1]
             known = State(text(state)) if state else None
-            end = EndRecord(job_id, known, text(custom_id), raw, metadata=metadata or b"")
+            carried = opened_metadata(keys, metadata)
+            end = EndRecord(job_id, known, text(custom_id), opened_reply(keys, raw), metadata=carried)
             found.append(Held(end, text(batch), text(retried)))
         return found
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from homa.drivers.context import Context
+from homa_shared.model.errors import SealedPayload
 from homa_shared.store.blobs import Blobs, BlobsUnavailable
+from homa_shared.store.keys import Keys
+from homa_shared.store.sealing import Kind, opened_bytes, sealed_bytes
 
 
 class Parts(Protocol):
@@ -20,6 +23,9 @@ class Parts(Protocol):
 
     async def get(self, path: str) -> bytes | None:
         """The bytes; None where there are none; raises BlobsUnavailable."""
+
+    async def has(self, path: str) -> bool:
+        """Whether there are any; raises BlobsUnavailable."""
 
     async def delete_below(self, prefix: str) -> None:
         """Removes all paths that begin with `prefix/`; raises BlobsUnavailable."""
@@ -32,7 +38,9 @@ def parts_of(context: Context) -> Parts:
         ConfigError, MissingExtra: the blob store that is set cannot be opened.
     """
     blobs = context.blobs
-    return BlobFolder(context.settings.home / "files") if blobs is None else BlobParts(blobs)
+    if blobs is not None:
+        return BlobParts(blobs)
+    return SealedParts(BlobFolder(context.settings.home / "files"), context.keys)
 
 
 class BlobParts:
@@ -47,10 +55,36 @@ class BlobParts:
     async def get(self, path: str) -> bytes | None:
         return await self._blobs.get_async(path)
 
+    async def has(self, path: str) -> bool:
+        return await self.get(path) is not None
+
     async def delete_below(self, prefix: str) -> None:
         listed = await asyncio.to_thread(lambda: [blob.path for page in self._blobs.listing(prefix) for blob in page])
         for path in listed:
             await self._blobs.delete_async(path)
+
+
+class SealedParts:
+    """Parts that are sealed where the process has keys, each bound to its path, as blobs are (sealed_blobs.py)."""
+
+    def __init__(self, parts: Parts, keys: Keys) -> None:
+        self._parts, self._keys = parts, keys
+
+    async def put(self, path: str, data: bytes) -> None:
+        await self._parts.put(path, await asyncio.to_thread(sealed_bytes, self._keys, Kind.BLOB, data, path))
+
+    async def get(self, path: str) -> bytes | None:
+        raw = await self._parts.get(path)
+        try:
+            return None if raw is None else await asyncio.to_thread(opened_bytes, self._keys, Kind.BLOB, raw, path)
+        except SealedPayload as error:
+            raise BlobsUnavailable(f"part {path}: {error}") from None
+
+    async def has(self, path: str) -> bool:
+        return await self._parts.has(path)
+
+    async def delete_below(self, prefix: str) -> None:
+        await self._parts.delete_below(prefix)
 
 
 class BlobFolder:
@@ -72,6 +106,9 @@ class BlobFolder:
             return None
         except OSError as error:
             raise self._unavailable(error) from error
+
+    async def has(self, path: str) -> bool:
+        return await asyncio.to_thread((self._folder / path).exists)
 
     async def delete_below(self, prefix: str) -> None:
         def remove() -> None:

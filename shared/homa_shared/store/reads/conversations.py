@@ -8,6 +8,7 @@ from typing import Any
 
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, pairs, read, text
+from homa_shared.store.sealing import Kind, opened, opened_fields
 from homa_shared.store.transitions.conversations import Owner, TurnRow
 
 _LISTED = ("n", "owner", "tenant", "pending", "bytes", "created", "used", "of", "at", "model")
@@ -61,8 +62,10 @@ def conversation(keys: Keys, conversation_id: str, *, last: int = 0, most: int =
         if not reply:
             return None
         facts, summary, first, rows = reply
-        turns = [TurnRow(text(row[0]), bytes(row[1]), bytes(row[2]), bytes(row[3])) for row in rows]
-        return ConversationPage(_facts(conversation_id, mapping(facts)), bytes(summary), int(first), turns)
+        told = opened_fields(keys, {"system": Kind.SYSTEM}, mapping(facts))
+        turns = [_row(keys, *row) for row in rows]
+        summed = opened(keys, Kind.REPLY, bytes(summary))
+        return ConversationPage(_facts(conversation_id, told), summed, int(first), turns)
 
     return call(keys, "conversation", (conversation_id, last, most), parse)
 
@@ -79,6 +82,11 @@ def conversations(keys: Keys, *, start: int = 0, count: int = 100) -> Op[tuple[l
 
     command = ("ZRANGE", keys.conversations(), start, start + count - 1, "REV", "WITHSCORES")
     return Op((command,), lambda _: ([], 0), None, rest)
+
+
+def _row(keys: Keys, told: bytes, messages: bytes, reply: bytes, error: bytes) -> TurnRow:
+    ends = (opened(keys, Kind.REPLY, bytes(end)) for end in (reply, error))
+    return TurnRow(text(told), opened(keys, Kind.TURN, bytes(messages)), *ends)
 
 
 def _listed(ids: Sequence[str], rows: Sequence[Any]) -> list[ConversationFacts]:

@@ -9,6 +9,7 @@ from typing import Any
 from homa_shared.model.record_fields import short
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, mapping, number, pairs, read, text
+from homa_shared.store.sealing import Kind, opened, opened_text
 
 #: Counts of a step, as flow_nodes.lua names them.
 COUNTS = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
@@ -42,7 +43,9 @@ def flow(keys: Keys, run: str) -> Op[FlowView | None]:
             if mark and what in COUNTS:
                 steps.setdefault(step, {})[what] = int(value)
         inputs = number(replies[1])
-        return FlowView(run, told.get("name", ""), told.get("definition", ""), told.get("digest", ""), inputs, steps)
+        definition = opened_text(keys, Kind.DEFINITION, told.get("definition", ""))
+        digest = opened_text(keys, Kind.DEFINITION, told.get("digest", ""), run)
+        return FlowView(run, told.get("name", ""), definition, digest, inputs, steps)
 
     return read([("HGETALL", keys.flow(run)), ("HGET", keys.flow_nodes(run), "^ inputs ")], parse)
 
@@ -100,7 +103,8 @@ def asked(keys: Keys, job_ids: Sequence[str]) -> Op[list[WaitingView]]:
         views = []
         for i, job_id in enumerate(job_ids):
             token, state, node, run, tenant = map(text, replies[2 * i])
-            views.append(WaitingView(job_id, token, state, node, run, tenant, replies[2 * i + 1] or b""))
+            request = opened(keys, Kind.REQUEST, replies[2 * i + 1] or b"")
+            views.append(WaitingView(job_id, token, state, node, run, tenant, request))
         return views
 
     return read(commands, parse)

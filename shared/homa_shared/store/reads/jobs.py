@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from homa_shared.model.errors import SealedPayload
 from homa_shared.model.record_fields import short
-from homa_shared.model.records import ENDED, Attempt, Job, State, Step, decode_fields, job_from_fields
+from homa_shared.model.records import Attempt, Job, State, Step, decode_fields, job_from_fields
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, number, read, text
+from homa_shared.store.reads.job_history import attempt_of, step_of, winner_of
+from homa_shared.store.sealing import Kind, opened, opened_reply
 
 #: Where jobs of a state are listed from, in the order in which a listing of all states goes through them.
 _SOURCES: dict[str, tuple[State, ...]] = {
@@ -40,6 +43,8 @@ class JobView:
     request: bytes | None
     #: Paid replies before the one that ended it, in order; their costs are part of their attempts'.
     steps: list[Step] = field(default_factory=list)
+    #: Why request, reply or metadata are missing although the store has them: they are sealed; else empty.
+    sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class Hold:
     #: Until it may pass, ms; None where nobody knows.
     wait_ms: int | None
     detail: str
+    #: Which limit there is to wait for: rpm, tpm, itpm, otpm, rpd, concurrency or frozen; empty where it is none.
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,10 @@ class Why:
 
 
 def job(keys: Keys, job_id: str) -> Op[JobView | None]:
-    """A job with its history, request and reply; None when the store holds no such job."""
+    """A job with its history, request and reply; None when the store holds no such job.
+
+    What is sealed by a key that is not here is left out, and the view says so.
+    """
     script = call(keys, "replies", (job_id,), lambda reply: reply)
     commands = (
         ("HGETALL", keys.job(job_id)),
@@ -88,16 +98,30 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
         if not fields:
             return None
         found = job_from_fields(job_id, fields)
-        reply = _resolve(*answers[0])
+        unopened: list[SealedPayload] = []
+
+        def possible(open_: Callable[[], bytes | None]) -> bytes | None:
+            try:
+                return open_()
+            except SealedPayload as error:
+                unopened.append(error)
+                return None
+
+        reply = possible(lambda: _resolve(keys, *answers[0]))
+        shown = possible(lambda: None if request is None else opened(keys, Kind.REQUEST, request))
         told = {name.decode(): value for name, value in _raw(history).items()}
         rows = {name: value for name, value in told.items() if not name.startswith(("step.", "dup."))}
-        attempts = [_attempt(name, orjson.loads(value)) for name, value in rows.items()]
-        winner = _winner(found, reply, attempts)
+        attempts = [attempt_of(keys, job_id, name, orjson.loads(value)) for name, value in rows.items()]
+        winner = winner_of(found, reply, attempts)
         if winner is not None:
             attempts = [a for a in attempts if a.number != winner.number] + [winner]
         attempts.sort(key=lambda a: (a.ended_ms, a.number))
-        steps = [_step(name, orjson.loads(value)) for name, value in told.items() if name.startswith("step.")]
-        return JobView(found, attempts, reply, request, sorted(steps, key=lambda s: s.number))
+        steps = [step_of(name, orjson.loads(value)) for name, value in told.items() if name.startswith("step.")]
+        if "md" in fields:
+            metadata = possible(lambda: opened_metadata(keys, fields["md"]))
+            found.raw["md"] = (metadata or b"").decode()
+        why = str(unopened[0]) if unopened else ""
+        return JobView(found, attempts, reply, shown, sorted(steps, key=lambda s: s.number), why)
 
     return Op(commands, parse, script.script)
 
@@ -108,15 +132,16 @@ def state(keys: Keys, job_id: str) -> Op[State | None]:
 
 
 def reply(keys: Keys, job_id: str) -> Op[bytes | None]:
-    """A job's outcome as JSON, as it stands in the store: `{"cached": source}` where an equal job answered."""
-    return read((("GET", keys.reply(job_id)),), lambda r: r[0])
+    """A job's outcome as JSON, unresolved: `{"cached": source}` where an equal job answered."""
+    return read((("GET", keys.reply(job_id)),), lambda r: opened_reply(keys, r[0]))
 
 
 def replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None]]:
-    """Outcomes of several jobs, as they stand in the store."""
+    """Outcomes of several jobs, unresolved."""
     if not job_ids:
         return Op((), lambda _: [])
-    return read((("MGET", *(keys.reply(job_id) for job_id in job_ids)),), lambda r: list(r[0]))
+    command = ("MGET", *(keys.reply(job_id) for job_id in job_ids))
+    return read((command,), lambda r: [opened_reply(keys, raw) for raw in r[0]])
 
 
 def resolved_replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None]]:
@@ -127,7 +152,7 @@ def resolved_replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None
     """
     if not job_ids:
         return Op((), lambda _: [])
-    return call(keys, "replies", tuple(job_ids), lambda answers: [_resolve(*answer) for answer in answers])
+    return call(keys, "replies", tuple(job_ids), lambda answers: [_resolve(keys, *answer) for answer in answers])
 
 
 def jobs(
@@ -183,7 +208,9 @@ def why(keys: Keys, job_id: str) -> Op[Why | None]:
     def parse(answer: Any) -> Why | None:
         if not answer:
             return None
-        holds = [Hold(text(kind), text(name), _wait(wait), text(detail)) for kind, name, wait, detail in answer[1]]
+        holds = [
+            Hold(text(kind), text(name), _wait(wait), text(said), text(by)) for kind, name, wait, said, by in answer[1]
+        ]
         return Why(State(text(answer[0])), holds)
 
     return call(keys, "why", (job_id,), parse)
@@ -222,82 +249,16 @@ def _raw(reply: Any) -> dict[bytes, bytes]:
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def _resolve(own: bytes | None, source: bytes | None) -> bytes | None:
+def opened_metadata(keys: Keys, raw: str | bytes | None) -> bytes:
+    """What a job carries for its application, as JSON; empty for nothing."""
+    said = raw.encode() if isinstance(raw, str) else raw or b""
+    return opened(keys, Kind.METADATA, said)
+
+
+def _resolve(keys: Keys, own: bytes | None, source: bytes | None) -> bytes | None:
+    own, source = opened_reply(keys, own), opened_reply(keys, source)
     if own is None or source is None:
         return own
     mine = orjson.loads(own)
     free = {"cached": mine["cached"], "custom_id": mine.get("custom_id"), "cost_nano": 0, "prior_nano": 0}
     return orjson.dumps(orjson.loads(source) | free)
-
-
-def _attempt(name: str, past: dict[str, Any]) -> Attempt:
-    note = orjson.loads(past["note"]) if past.get("note") else {}
-    return Attempt(
-        number=int(name) if name.isdigit() else 0,
-        target=past["target"],
-        outcome=past["outcome"],
-        charge=past["charge"],
-        nano_usd=int(past["nano"]),
-        unresolved_nano_usd=int(past["unres"]),
-        unpriced=bool(past.get("unpriced")),
-        worker=past.get("worker") or "",
-        started_ms=int(past.get("started") or 0),
-        ended_ms=int(past.get("ended") or 0),
-        error=str(note.get("error") or ""),
-        note=note,
-        cache_saved_nano_usd=int(past.get("saved") or 0),
-        **_beside(past),
-    )
-
-
-def _beside(paid: dict[str, Any]) -> dict[str, Any]:
-    """What was billed beside tokens, and on which terms; releases before told neither."""
-    fees = paid.get("fees")
-    return {"terms": str(paid.get("terms") or ""), "fees": dict(fees) if isinstance(fees, dict) else {}}
-
-
-def _step(name: str, paid: dict[str, Any]) -> Step:
-    return Step(
-        number=int(name.removeprefix("step.")),
-        attempt=int(paid["attempt"]),
-        target=paid["target"],
-        at_ms=int(paid["at"]),
-        input_tokens=int(paid["input"]),
-        output_tokens=int(paid["output"]),
-        nano_usd=int(paid["nano"]),
-        unresolved_nano_usd=int(paid["unres"]),
-        unpriced=bool(paid["unpriced"]),
-        cache_saved_nano_usd=int(paid.get("saved") or 0),
-        **_beside(paid),
-    )
-
-
-def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | None:
-    """The attempt whose reply ended the job. It has no history of its own, unless its cost stands unresolved."""
-    number_ = job.raw.get(short("winner"))
-    if job.state not in ENDED or number_ is None:
-        return None
-    told = next((a for a in others if a.number == number_), None)
-    if told is not None:
-        return replace(told, outcome="succeeded")
-    body = orjson.loads(reply) if reply else {}
-    cost = job.cost_nano_usd - sum(a.nano_usd for a in others)
-    target = f"{body['provider']}:{body['model']}" if "provider" in body and "model" in body else job.target
-    ended = job.ended_ms or 0
-    noted = {name: body[name] for name in ("request_id", "latency_ms") if body.get(name) is not None}
-    if body.get("notes"):
-        noted["parameters"] = body["notes"]
-    return Attempt(
-        number=number_,
-        target=target,
-        outcome="succeeded",
-        charge="actual",
-        nano_usd=cost,
-        unpriced="cost_nano" in body and body["cost_nano"] is None,
-        # The worker's measure and the store's clock are rounded each by itself.
-        started_ms=max(job.submitted_ms, ended - int(body.get("latency_ms") or 0)),
-        ended_ms=ended,
-        note=noted,
-        cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),
-        **_beside(body),
-    )

@@ -9,6 +9,7 @@ from homa_shared.calls.prompt_templates import Template, TemplateRef
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, number, read, text
 from homa_shared.store.reads.written_tokens import Written
+from homa_shared.store.sealing import Kind, opened
 
 #: Fields of a template's hash that are no version.
 _BESIDE = frozenset({"current", "digest", "last", "stands"})
@@ -19,13 +20,13 @@ def prompt(keys: Keys, ref: TemplateRef) -> Op[Template | None]:
     key = keys.prompt(ref.name)
     if ref.version is not None:
         wanted = ref.version
-        return read((("HGET", key, wanted),), lambda replies: _stored(ref.name, wanted, replies[0]))
-    return read((("HMGET", key, "current", "stands"),), lambda replies: _current(ref.name, *replies[0]))
+        return read((("HGET", key, wanted),), lambda replies: _stored(keys, ref.name, wanted, replies[0]))
+    return read((("HMGET", key, "current", "stands"),), lambda replies: _current(keys, ref.name, *replies[0]))
 
 
 def prompt_versions(keys: Keys, name: str) -> Op[list[Template]]:
     """All versions of a template, the oldest first."""
-    return read((("HGETALL", keys.prompt(name)),), lambda replies: _versions(name, _texts(replies[0])))
+    return read((("HGETALL", keys.prompt(name)),), lambda replies: _versions(keys, name, _texts(replies[0])))
 
 
 def prompt_names(keys: Keys) -> Op[list[str]]:
@@ -48,17 +49,22 @@ def prompt_answers(keys: Keys, ref: str, targets: Sequence[str]) -> Op[Mapping[s
     return read((("HMGET", keys.prompt_answers(ref), *fields),), parse)
 
 
-def _stored(name: str, version: int, row: bytes | None) -> Template | None:
-    return None if row is None else Template.stored(name, version, row)
+def _template(keys: Keys, name: str, version: int, row: bytes) -> Template:
+    created, blank, said = row.partition(b" ")
+    return Template.stored(name, version, created + blank + opened(keys, Kind.TEMPLATE, said, name))
 
 
-def _current(name: str, version: bytes | None, row: bytes | None) -> Template | None:
-    return _stored(name, number(version), row)
+def _stored(keys: Keys, name: str, version: int, row: bytes | None) -> Template | None:
+    return None if row is None else _template(keys, name, version, row)
 
 
-def _versions(name: str, found: Mapping[str, bytes]) -> list[Template]:
+def _current(keys: Keys, name: str, version: bytes | None, row: bytes | None) -> Template | None:
+    return _stored(keys, name, number(version), row)
+
+
+def _versions(keys: Keys, name: str, found: Mapping[str, bytes]) -> list[Template]:
     numbers = sorted(int(field) for field in found if field not in _BESIDE)
-    return [Template.stored(name, each, found[str(each)]) for each in numbers]
+    return [_template(keys, name, each, found[str(each)]) for each in numbers]
 
 
 def _texts(reply: Any) -> dict[str, bytes]:

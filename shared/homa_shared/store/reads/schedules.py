@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from homa_shared.model.constants import RUNS_KEPT
+from homa_shared.model.errors import SealedPayload
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, mapping, read, text
+from homa_shared.store.sealing import Kind, opened_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def schedules(keys: Keys, ids: Sequence[str]) -> Op[list[ScheduleView]]:
     commands = [("HGETALL", keys.schedule(found)) for found in ids]
 
     def parse(replies: list[Any]) -> list[ScheduleView]:
-        views = (_view(found, mapping(reply)) for found, reply in zip(ids, replies, strict=True))
+        views = (_view(keys, found, mapping(reply)) for found, reply in zip(ids, replies, strict=True))
         return [view for view in views if view is not None]
 
     return read(tuple(commands), parse)
@@ -155,9 +157,11 @@ def backfill(keys: Keys, name: str) -> Op[BackfillView | None]:
     return read((("HGETALL", keys.backfill(name)),), lambda r: _backfill(name, mapping(r[0])))
 
 
-def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
+def _view(keys: Keys, name: str, f: dict[str, str]) -> ScheduleView | None:
     if not f or f.get("state") == "deleted":
         return None
+    if f.get("fills"):
+        f["request"] = _arguments(keys, f["request"])
     alarm = orjson.loads(f["alarm"]) if f.get("alarm") else None
     return ScheduleView(
         id=name,
@@ -188,6 +192,14 @@ def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
         fills=bool(f.get("fills")),
         raw=f,
     )
+
+
+def _arguments(keys: Keys, told: str) -> str:
+    """The arguments of runs that are batches, as JSON; why they cannot be shown, where their key is not here."""
+    try:
+        return opened_text(keys, Kind.REQUEST, told)
+    except SealedPayload as error:
+        return orjson.dumps([f"({error})"]).decode()
 
 
 def _run(tick: int, told: dict[str, Any]) -> ScheduleRun:

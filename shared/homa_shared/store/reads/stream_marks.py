@@ -21,7 +21,7 @@ def stream_marks(keys: Keys, job_id: str) -> Op[list[tuple[int, str]]]:
         marks: list[tuple[int, str]] = []
         for entry_id, flat in replies[0] or ():
             at_ms, fields = int(text(entry_id).partition("-")[0]), mapping(flat)
-            if "t" in fields and marks and marks[-1][1] == "sent":
+            if ("t" in fields or "x" in fields) and marks and marks[-1][1] == "sent":
                 marks.append((at_ms, "first token"))
             elif fields.get("e") in ("started", "restarted"):
                 marks.append((at_ms, "sent"))

@@ -1,4 +1,4 @@
---! use clock, record, backlog, room, turns, accept, first_with_key
+--! use clock, record, backlog, room, turns, accept, first_with_key, sealed
 -- Accepts the job that sums up the turns which a conversation's window leaves out. Its reply becomes the conversation's summary
 -- when the job ends, unless a later one has.
 --
@@ -13,7 +13,7 @@ if not stands[1] or tonumber(stands[1]) < tonumber(ARGV[4]) or tonumber(stands[2
 -- The digest names one conversation: another one that had this name before had summaries of its own.
 local first, same = first_with_key(tenant, ARGV[8])
 if first and same then return first end
-local full = lack_of_room(tonumber(ARGV[5]))
+local full = lack_of_room(tonumber(ARGV[5])) or in_clear(ARGV[7])
 if full then return full end
 local job = ARGV[6]
 if redis.call('EXISTS', K.job(job)) == 1 then return job end

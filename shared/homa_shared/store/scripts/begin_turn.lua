@@ -1,4 +1,4 @@
---! use clock, record, backlog, room, turns, pending_turn, accept, owner, first_with_key
+--! use clock, record, backlog, room, turns, pending_turn, accept, owner, first_with_key, sealed
 -- Accepts a turn of a conversation and the job that answers it, all or nothing; the first turn begins the conversation.
 --
 -- KEYS[1] anchor
@@ -33,7 +33,7 @@ local most = tonumber(facts.most or stands[2] or C.MOST_TURNS)
 if n >= most then return {'full', most, 'turns'} end
 local bytes = tonumber(redis.call('HGET', K.conversation(id), 'bytes') or 0)
 if bytes + #messages > C.CONVERSATION_BYTES then return {'full', C.CONVERSATION_BYTES, 'bytes'} end
-local full = lack_of_room(tonumber(ARGV[5]))
+local full = lack_of_room(tonumber(ARGV[5])) or in_clear(request) or in_clear(messages) or in_clear(facts.system or '')
 if full then return full end
 
 turn = int(n + 1)

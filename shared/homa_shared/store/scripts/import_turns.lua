@@ -1,4 +1,4 @@
---! use clock, room, turns
+--! use clock, room, turns, sealed
 -- Puts turns of a conversation in the store that is being imported, under a key of their own: a part at a time, so that none keeps
 -- the store busy. What is left there goes by itself.
 --
@@ -10,7 +10,7 @@
 local import, from = ARGV[1], tonumber(ARGV[2])
 -- Longer than an import waits for the store between two parts.
 local KEPT_MS = 300000
-local full = lack_of_room(tonumber(ARGV[3]))
+local full = lack_of_room(tonumber(ARGV[3])) or in_clear(ARGV[5] or '')
 if full then return full end
 local bytes, row = 0, {}
 for a = 4, #ARGV, 4 do

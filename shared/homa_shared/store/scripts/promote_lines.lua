@@ -1,4 +1,4 @@
---! use clock, record, backlog, ending, room, accept
+--! use clock, record, backlog, ending, room, accept, sealed
 -- Promotes lines of a batch's file: they become jobs, and the cursor moves behind them, all or nothing. It refuses unless the
 -- cursor stands where they begin, so that a line becomes a job once, whoever promotes and whatever is sent twice. A line that
 -- cannot be sent becomes a job that has failed. Behind the last line the batch is sealed.
@@ -32,6 +32,10 @@ local function fail_at_once(job, outcome, entry)
 end
 
 local commons = tonumber(ARGV[6])
+for a = 7 + commons, #ARGV, 6 do
+  local clear = tonumber(ARGV[a]) > 0 and in_clear(ARGV[a + 2])
+  if clear then return clear end
+end
 for a = 7 + commons, #ARGV, 6 do
   local common, job, request, entry = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2], ARGV[a + 5]
   redis.call('HINCRBY', K.batch(id), 'submitted', 1)

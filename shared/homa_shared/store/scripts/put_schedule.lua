@@ -1,14 +1,14 @@
---! use clock, record, backlog, room, schedule
+--! use clock, record, backlog, room, schedule, digests, sealed
 -- Makes a schedule, or gives one a new definition. All or nothing; making it again by the same definition changes nothing.
 --
 -- KEYS[1] anchor
--- ARGV: name, id where it is new, digest of what was said, fields as JSON (texts; `made` is a digest of what settings made of it),
+-- ARGV: name, id where it is new, digests of what was said (digests.lua), fields as JSON (texts; `made` is a digest of what settings made of it),
 --       next tick, when its work is due, 1 to replace another definition, percent of maxmemory (submit.lua)
 -- Returns {answer, id}: made, same, replaced; taken (another definition has the name), or past (the store's clock has passed its
 -- next tick).
 local name, id, digest, fields = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local tick, due, replace = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
-local full = lack_of_room(tonumber(ARGV[8]))
+local full = lack_of_room(tonumber(ARGV[8])) or in_clear(fields.request)
 if full then return full end
 
 -- Times that were replaced, of which the latest are kept: a tick that had its run by any of them is not run again.
@@ -16,7 +16,7 @@ local ERAS = 50
 
 local known = redis.call('HGET', K.schedule_names(), name)
 local stands = known and redis.call('HMGET', K.schedule(known), 'digest', 'timing', 'made', 'state', 'next') or {}
-if stands[1] == digest and (not replace or stands[4] == 'done' or stands[3] == fields.made) then return {'same', known} end
+if is_among(digest, stands[1]) and (not replace or stands[4] == 'done' or stands[3] == fields.made) then return {'same', known} end
 if stands[1] and not replace then return {'taken', known} end
 if tick <= now then return {'past', known or id} end
 id = known or id
@@ -68,7 +68,7 @@ end
 redis.call('HDEL', key, 'common', 'request', 'entry', 'holes', 'deadline', 'cap', 'period', 'pause_after', 'jitter', 'tenant', 'deliver',
   'fills', 'line_cap', 'failures_most')
 for field, value in pairs(fields) do if value ~= '' then redis.call('HSET', key, field, value) end end
-redis.call('HSET', key, 'name', name, 'digest', digest, 'changed', now)
+redis.call('HSET', key, 'name', name, 'digest', noted(digest), 'changed', now)
 if not same_times then
   redis.call('HSET', key, 'next', int(tick), 'due', int(due))
   redis.call('HDEL', key, 'before')

@@ -32,7 +32,8 @@ local number = resolve_attempt(id, r, attempt, report) and attempt or enter_unkn
 if not number then return 'ok' end
 if ENDED[r.st] then
   if r.st ~= 'succeeded' then
-    redis.call('SET', K.reply(id), (string.gsub(reply, '^{', '{"late":true,', 1)), 'KEEPTTL')
+    local late, is_json = string.gsub(reply, '^{', '{"late":true,', 1)
+    redis.call('SET', K.reply(id), is_json == 1 and late or '{"late":true}' .. reply, 'KEEPTTL')
   end
   return 'late'
 end

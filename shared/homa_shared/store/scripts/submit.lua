@@ -1,10 +1,10 @@
---! use clock, record, backlog, ending, room
+--! use clock, record, backlog, ending, room, digests, sealed
 -- Accepts jobs: record, request, place in an index, idempotency key, batch count and doorbell, all or nothing.
 --
 -- KEYS[1] anchor
 -- ARGV[1] fields that all share, as JSON: those of FIELDS.common that say something
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
--- ARGV[3…] per job: id, request, idempotency key and digest (`key digest` or ''), deadline (ms from now; 0 none), due (ms
+-- ARGV[3…] per job: id, request, idempotency key and digests (`key d1,d2` or ''), deadline (ms from now; 0 none), due (ms
 --          from now; 0 now), then a value ('' none) for each of FIELDS.entry
 -- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request,
 --         {id, …} of the jobs that these keys were used for}
@@ -38,6 +38,10 @@ local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
 
 local jobs = (#ARGV - 2) / STRIDE
+for i = 0, jobs - 1 do
+  local clear = in_clear(ARGV[4 + i * STRIDE])
+  if clear then return clear end
+end
 local place = place_of(tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs, tonumber(common.pr or 0))
 local queued, due_count = 0, 0
 local backlog = K.backlog(common.q, common.ln, common.tg, common.tn)
@@ -52,7 +56,7 @@ for i = 0, jobs - 1 do
   local id, request, key, deadline, due = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
   local known, named = nil, nil
   if key ~= '' then
-    local name, digest = string.match(key, '^(.*) (%x+)$')
+    local name, digest = string.match(key, '^(.*) ([%x,]+)$')
     local entry = K.idempotency(common.tn, name)
     local held = redis.call('GET', entry)
     if held then
@@ -60,7 +64,7 @@ for i = 0, jobs - 1 do
       -- A key whose job has been purged is free again.
       if redis.call('EXISTS', K.job(first)) == 0 then
         held = nil
-      elseif first_digest == digest then
+      elseif is_among(digest, first_digest) then
         known = first
       else
         conflicts[#conflicts + 1] = i
@@ -68,7 +72,7 @@ for i = 0, jobs - 1 do
       end
     end
     if not held then
-      redis.call('SET', entry, id .. ' ' .. digest, 'PX', KEY_MS + due)
+      redis.call('SET', entry, id .. ' ' .. noted(digest), 'PX', KEY_MS + due)
       named = name
     end
   end

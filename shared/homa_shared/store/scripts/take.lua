@@ -4,7 +4,8 @@
 -- What it hands out may be called at once.
 --
 -- KEYS[1] anchor
--- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, version of the settings that it knows, queue…
+-- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, version of the settings that it knows, 1 where
+--       it has keys of encryption, queue…
 -- Returns {jobs, wait_ms, diverts, unplanned, version}: a job is {request, JSON of id, target and the fields of FIELDS.taken,
 -- then, of a flow's step, the items and replies that its prompt is made of, where they are not too large}; wait_ms says how
 -- long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out of reach for longer
@@ -19,6 +20,8 @@
 local SKIPS, DUE = 100, 100
 -- How long until a store that lost its settings, or a target's plan, is asked again: workers write them each second.
 local UNPLANNED_MS = 500
+-- The same of a worker that lacks keys.
+local KEYLESS_MS = 5000
 
 -- Due jobs join their groups before the choice, so that a delay ends on time while workers live.
 local function bring_in_due()
@@ -132,13 +135,16 @@ local function serve_lane(lane)
   end
 end
 
-local version = tonumber(redis.call('HGET', K.config(), 'version') or 0)
+local said = redis.call('HMGET', K.config(), 'version', 'encryption')
+local version = tonumber(said[1] or 0)
 if was_answered() then
   fill_in_requests()
   return {answer.jobs, 0, {}, {}, version}
 end
 -- A store that came back empty knows neither limits nor budgets.
 if asked.settings > 0 and version == 0 then return {{}, UNPLANNED_MS, {}, {}, version} end
+-- What a worker without keys would write, all could read.
+if said[2] == 'required' and not asked.has_keys then return {{}, KEYLESS_MS, {}, {}, version} end
 -- After a failover nothing is handed out until workers have told what they call.
 local held = held_after_failover(asked.lease_ms)
 if held > 0 then return {{}, held, {}, {}, version} end

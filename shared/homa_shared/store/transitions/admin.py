@@ -101,7 +101,9 @@ def seal_batch(keys: Keys, batch_id: str, total: int, *, unsent: int = 0, unsent
     Args:
         unsent: inputs of a schedule's batch that could not become lines, and why the first could not.
     """
-    return call(keys, "batch", ("seal", batch_id, total, unsent, unsent_why), text)
+    # Why an input was refused may quote it.
+    why = unsent_why if keys.cipher is None or not unsent_why else "in the words of the log of whoever submitted it"
+    return call(keys, "batch", ("seal", batch_id, total, unsent, why), text)
 
 
 def pause_batch(keys: Keys, batch_id: str, why: str = "") -> Op[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from homa_shared.model.record_fields import Place, fields_at
 from homa_shared.model.tokens import QuotaUse, Tokens
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.sealing import Kind, opened_if_possible, sealed_error, sealed_shown, sealed_text
 from homa_shared.store.transitions.next_target import NextTarget, encode_next
 
 #: A job and the number of its attempt.
@@ -207,8 +208,8 @@ def take(
         settings: version of the fleet's settings that the worker knows: a store that knows none, or not a target's
             limits, hands nothing out. 0 for a worker that knows none itself.
     """
-    args = (worker, nonce, slots, lease_ms, provider, suspects, settings, *queues)
-    return call(keys, "take", args, _parse_take)
+    args = (worker, nonce, slots, lease_ms, provider, suspects, settings, int(keys.cipher is not None), *queues)
+    return call(keys, "take", args, partial(_parse_take, keys))
 
 
 def settle(keys: Keys, name: Name, reply: bytes, report: Report) -> Op[ReportResult]:
@@ -237,7 +238,8 @@ class Settlement:
 
 def settle_one(keys: Keys, told: Settlement) -> Op[ReportResult]:
     """A good reply, by itself."""
-    return call(keys, "settle", (*told.name, told.reply, told.report), _report_result)
+    reply = sealed_shown(keys, Kind.REPLY, told.reply)
+    return call(keys, "settle", (*told.name, reply, told.report), _report_result)
 
 
 def settle_many(keys: Keys, told: Sequence[Settlement]) -> Op[list[ReportResult | None]]:
@@ -246,21 +248,31 @@ def settle_many(keys: Keys, told: Sequence[Settlement]) -> Op[list[ReportResult 
     Args:
         told: at most `SETTLED_AT_ONCE`.
     """
-    args = [part for one in told for part in (*one.name, one.reply, one.report)]
+    args = [part for one in told for part in (*one.name, sealed_shown(keys, Kind.REPLY, one.reply), one.report)]
     return call(keys, "settle_many", args, lambda reply: [_report_result(one) if one else None for one in reply])
 
 
 def fail(keys: Keys, name: Name, state: str, error: bytes, report: Report, detail: str) -> Op[ReportResult]:
     """The job ends as failed, cancelled or expired."""
-    return call(keys, "fail", (*name, state, error, report.encode(), detail), _report_result)
+    if keys.cipher is not None:
+        # Events are for everybody who looks at the fleet; the provider's words may quote a prompt.
+        detail = f"{report.outcome}: its words are sealed"
+    args = (*name, state, sealed_error(keys, error), sealed_report(keys, name[0], report).encode(), detail)
+    return call(keys, "fail", args, _report_result)
 
 
 def requeue(
     keys: Keys, name: Name, event: str, *, delay_ms: int, report: Report, counts: bool, to: NextTarget | None = None
 ) -> Op[ReportResult]:
     """The attempt is over, the job waits again: deferred, rerouted (to its next target) or released."""
-    args = (*name, event, delay_ms, report.encode(), int(counts), encode_next(to))
+    told = sealed_report(keys, name[0], report).encode()
+    args = (*name, event, delay_ms, told, int(counts), encode_next(to))
     return call(keys, "requeue", args, _report_result)
+
+
+def sealed_report(keys: Keys, job_id: str, report: Report) -> Report:
+    """A report whose note, which may quote a prompt, is sealed."""
+    return report if keys.cipher is None else replace(report, note=sealed_text(keys, Kind.NOTE, report.note, job_id))
 
 
 def divert(keys: Keys, job_id: str, target: str, reason: str, to: NextTarget) -> Op[ReportResult]:
@@ -297,25 +309,30 @@ def _report_result(reply: Any) -> ReportResult:
     return ReportResult(text(reply))
 
 
-def _parse_take(reply: Any) -> Taken:
+def _parse_take(keys: Keys, reply: Any) -> Taken:
     jobs, wait, diverts, unplanned, version = reply
     return Taken(
-        [_claim(job) for job in jobs],
+        [_claim(keys, job) for job in jobs],
         None if wait < 0 else int(wait),
-        [(text(why), _claim(job)) for why, job in diverts],
+        [(text(why), _claim(keys, job)) for why, job in diverts],
         [text(target) for target in unplanned],
         int(version),
     )
 
 
-def _claim(entry: Sequence[bytes]) -> Claim:
-    """A job as take hands it out: its request, what TAKEN fields say of it, and what its prompt is made of."""
+def _claim(keys: Keys, entry: Sequence[bytes]) -> Claim:
+    """A job as take hands it out: its request, what TAKEN fields say of it, and what its prompt is made of.
+
+    A message's stays as it stands: it is handed back like that, and scripts read those of Homa's own queues.
+    """
     request, packed, *parents = entry
     job_id, target, *values = orjson.loads(packed)
     told: dict[str, Any] = {
         name: absent if value == "" else int(value) if is_number else value
         for (name, is_number, absent), value in zip(_taken(), values, strict=True)
     }
+    if told["kind"] != "m":
+        request = opened_if_possible(keys, Kind.REQUEST, request)
     return Claim(id=job_id, request=request, target=target, parents=parents, **told)
 
 

@@ -11,6 +11,7 @@ import orjson
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.sealing import Kind, keyed_name, sealed_record, sealed_request, sealed_shown, sealed_text
 from homa_shared.store.transitions.submit import Common, Entry
 
 
@@ -54,8 +55,9 @@ def begin_turn(keys: Keys, turn: NewTurn, common: Common, entry: Entry) -> Op[An
     """Accepts a turn and its job. Sending the same again changes nothing."""
     args = (
         *(turn.conversation, turn.owner.name, turn.owner.tenant, turn.expected, FULL_PERCENT),
-        *(orjson.dumps(dict(turn.facts)), turn.messages),
-        *(entry.id, entry.request, entry.key, common.encode(), entry.encode(), entry.deadline_ms, entry.due_ms),
+        *(_encoded(keys, turn.facts), sealed_shown(keys, Kind.TURN, turn.messages)),
+        *(entry.id, sealed_request(keys, entry.request), keyed_name(keys, entry.key)),
+        *(sealed_record(keys, common.encode()), sealed_record(keys, entry.encode()), entry.deadline_ms, entry.due_ms),
         turn.seen,
     )
     return call(keys, "begin_turn", args, _answer)
@@ -68,8 +70,9 @@ def begin_summary(keys: Keys, conversation: str, upto: int, turns: int, common: 
         upto: number of the last turn that is summed up.
         turns: that the conversation has at least.
     """
-    args = (conversation, common.tenant, upto, turns, FULL_PERCENT, entry.id, entry.request, entry.key)
-    return call(keys, "begin_summary", (*args, common.encode(), entry.encode()), text)
+    job = (entry.id, sealed_request(keys, entry.request), keyed_name(keys, entry.key))
+    fields = (sealed_record(keys, common.encode()), sealed_record(keys, entry.encode()))
+    return call(keys, "begin_summary", (conversation, common.tenant, upto, turns, FULL_PERCENT, *job, *fields), text)
 
 
 def branch(keys: Keys, conversation: str, new: str, owner: Owner, at: int | None) -> Op[Answer]:
@@ -113,7 +116,10 @@ def import_turns(keys: Keys, imported: str, first: int, turns: Sequence[TurnRow]
         imported: names the import.
         first: number of the first one.
     """
-    rows = [part for turn in turns for part in (turn.told, turn.messages, turn.reply, turn.error)]
+    rows: list[str | bytes] = []
+    for turn in turns:
+        ends = (sealed_shown(keys, Kind.REPLY, end) for end in (turn.reply, turn.error))
+        rows += (turn.told, sealed_shown(keys, Kind.TURN, turn.messages), *ends)
     return call(keys, "import_turns", (imported, first, FULL_PERCENT, *rows), int)
 
 
@@ -126,7 +132,15 @@ def import_conversation(
         imported: names the import.
         turns, size: of it, in bytes.
     """
-    return call(keys, "import_conversation", (conversation, imported, turns, size, orjson.dumps(dict(facts))), text)
+    return call(keys, "import_conversation", (conversation, imported, turns, size, _encoded(keys, facts)), text)
+
+
+def _encoded(keys: Keys, facts: Mapping[str, str]) -> bytes:
+    """Fields of a conversation's hash."""
+    said = dict(facts)
+    if said.get("system"):
+        said["system"] = sealed_text(keys, Kind.SYSTEM, said["system"])
+    return orjson.dumps(said)
 
 
 def _answer(reply: Any) -> Answer:

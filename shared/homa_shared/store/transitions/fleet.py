@@ -81,6 +81,8 @@ def config_row(fleet: Fleet) -> dict[str, str]:
     if events.off:
         written["events.off"] = "".join(f"\n{name}\n" for name in events.off)
     return (policy | written) | {
+        # Also where it is not: it may have been before.
+        "encryption": "required" if fleet.encryption_required else "",
         "keep.results": str(retention.results * 1000),
         "keep.requests": str(retention.requests * 1000),
         "keep.ledger": str(retention.ledger * 1000),

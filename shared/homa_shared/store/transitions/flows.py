@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.sealing import Kind, keyed, opened_text, sealed, sealed_record, sealed_request, sealed_text
 from homa_shared.store.transitions.attempts import ReportResult
 
 
@@ -77,22 +79,26 @@ def open_flow(
         graph: its steps as scripts go by them (scripts/lib/flow_nodes.lua).
         facts: further fields of its hash.
     """
-    fields: list[str | bytes] = ["graph", graph]
+    fields: list[str | bytes] = ["graph", _keyed_graph(keys, graph)]
     for step in steps:
-        fields += (f"{step.name}|record", step.record, f"{step.name}|request", step.request)
+        request = sealed(keys, Kind.REQUEST, step.request)
+        fields += (f"{step.name}|record", sealed_record(keys, step.record), f"{step.name}|request", request)
     for name, value in facts.items():
-        fields += (name, value)
-    return call(keys, "open_flow", (run, orjson.dumps(dict(batch)), digest, *fields), _opened)
+        is_payload = name == "definition" and isinstance(value, bytes)
+        fields += (name, sealed(keys, Kind.DEFINITION, value) if is_payload else value)  # type: ignore[arg-type]
+    known_by = sealed_text(keys, Kind.DEFINITION, digest, run)
+    return call(keys, "open_flow", (run, orjson.dumps(dict(batch)), known_by, *fields), partial(_opened, keys, run))
 
 
 def put_items(keys: Keys, run: str, sections: Sequence[Section]) -> Op[str]:
     """Puts items into a run. Sending them again changes nothing.
 
-    Returns ok, gap (items before these are missing), differs (others are in their place), the state of a run that takes
-    no more, or '' for no such run.
+    Returns ok, gap (items before these are missing), differs (others are in their place), ended (the step that makes
+    them runs no more), the state of a run that takes no more, or '' for no such run.
     """
-    heads = orjson.dumps([section.head() for section in sections])
-    items = [item for section in sections for item in section.items]
+    heads = orjson.dumps([_head(keys, run, section) for section in sections])
+    # Equal items are equal in the store: an item that is there is not put anew, and equal nodes are asked for once.
+    items = [sealed(keys, Kind.ITEM, item, alike=True) for section in sections for item in section.items]
     return call(keys, "put_items", (run, FULL_PERCENT, heads, *items), text)
 
 
@@ -106,7 +112,7 @@ def ask(
         report: as `Report.encode` writes it.
         request: with the question in the place of its template.
     """
-    args = (*name, report, token, expires_ms, request)
+    args = (*name, report, token, expires_ms, sealed_request(keys, request))
     return call(keys, "ask", args, lambda reply: ReportResult(text(reply)))
 
 
@@ -119,9 +125,27 @@ def answer(keys: Keys, job_id: str, token: str, digest: str, request: bytes) -> 
 
     Returns ok, unknown, answered (otherwise), expired, cancelled, or the state in which it ended.
     """
-    return call(keys, "answer", (job_id, token, digest, request), text)
+    kept = sealed_request(keys, request)
+    return call(keys, "answer", (job_id, token, keyed(keys, digest), kept), text)
 
 
-def _opened(reply: Any) -> Opened:
+def _head(keys: Keys, run: str, section: Section) -> dict[str, Any]:
+    head = section.head()
+    return head | {"digest": sealed_text(keys, Kind.DEFINITION, section.digest, run)} if section.digest else head
+
+
+def _keyed_graph(keys: Keys, graph: bytes) -> bytes:
+    """A graph whose steps' keys, under which answers are kept, say nothing of their prompts."""
+    if keys.cipher is None:
+        return graph
+    steps: dict[str, dict[str, Any]] = orjson.loads(graph)
+    for step in steps.values():
+        if step.get("key"):
+            step["key"] = keyed(keys, step["key"])
+    return orjson.dumps(steps)
+
+
+def _opened(keys: Keys, run: str, reply: Any) -> Opened:
     state, digest, inputs, inputs_digest = reply
-    return Opened(text(state), text(digest), int(inputs), text(inputs_digest))
+    digests = (opened_text(keys, Kind.DEFINITION, text(told), run) for told in (digest, inputs_digest))
+    return Opened(text(state), next(digests), int(inputs), next(digests))

@@ -9,6 +9,7 @@ from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.blobs import digest_of
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, read, text
+from homa_shared.store.sealing import Kind, opened_bytes, sealed_bytes
 
 #: Largest medium that is kept in the store itself. A store of Redis holds everything in memory.
 MOST_IN_STORE_BYTES = 8 * 1024 * 1024
@@ -51,7 +52,8 @@ def placed(keys: Keys, paths: Mapping[str, str]) -> Op[list[str]]:
 
 def put(keys: Keys, digest: str, data: bytes) -> Op[None]:
     """Keeps a medium in the store itself; refused with StoreFull where room is short."""
-    return call(keys, "media_put", (FULL_PERCENT, digest, data), lambda _: None)
+    kept = sealed_bytes(keys, Kind.MEDIUM, data, digest)
+    return call(keys, "media_put", (FULL_PERCENT, digest, kept), lambda _: None)
 
 
 def release(keys: Keys, user: str, digests: Sequence[str]) -> Op[None]:
@@ -119,6 +121,6 @@ def stored(keys: Keys, digest: str) -> Op[bytes | None]:
     """Bytes of a medium that is kept in the store itself."""
 
     def parse(replies: list[bytes | None]) -> bytes | None:
-        return replies[0]
+        return None if replies[0] is None else opened_bytes(keys, Kind.MEDIUM, replies[0], digest)
 
     return read((("GET", keys.media(digest)),), parse)

@@ -11,6 +11,7 @@ from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call
 from homa_shared.store.reads.written_tokens import Written
+from homa_shared.store.sealing import Kind, keyed, keyed_list, sealed
 
 
 class Put(NamedTuple):
@@ -27,9 +28,10 @@ def put_prompt(keys: Keys, template: Template) -> Op[Put]:
     Raises:
         StoreFull: there is no room for it.
     """
-    args = (template.name, template.digest, template.to_json(), FULL_PERCENT)
+    said = sealed(keys, Kind.TEMPLATE, template.to_json(), template.name)
+    args = (template.name, keyed_list(keys, template.digest), said, FULL_PERCENT)
     putting = call(keys, "put_prompt", args, lambda reply: Put(int(reply[0]), bool(reply[1])))
-    return audited(putting, "template.put", template.name, digest=template.digest)
+    return audited(putting, "template.put", template.name, digest=keyed(keys, template.digest))
 
 
 def delete_prompt(keys: Keys, name: str, version: int | None) -> Op[int]:

@@ -12,6 +12,7 @@ from homa_shared.model.constants import BATCH_RUNS, DELIVERIES, FULL_PERCENT
 from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.sealing import keyed, keyed_list, sealed_record, sealed_template
 from homa_shared.store.transitions.attempts import Name
 
 
@@ -209,10 +210,21 @@ def put_schedule(
     Args:
         tick, due: the first one, and when its work starts, ms.
     """
-    first = (definition.name, new_id, definition.digest, orjson.dumps(dict(definition.fields)))
+    fields = orjson.dumps(_sealed(keys, definition.fields))
+    first = (definition.name, new_id, keyed_list(keys, definition.digest), fields)
     args = (*first, tick, due, int(replace), FULL_PERCENT)
     putting = call(keys, "put_schedule", args, lambda reply: Put(text(reply[0]), text(reply[1])))
-    return audited(putting, "schedule.put", definition.name, digest=definition.digest)
+    return audited(putting, "schedule.put", definition.name, digest=keyed(keys, definition.digest))
+
+
+def _sealed(keys: Keys, fields: Mapping[str, str]) -> dict[str, str]:
+    """Fields of a definition with its request sealed, and what it carries; digests of these under a key."""
+    said = dict(fields)
+    if keys.cipher is None:
+        return said
+    said["request"] = sealed_template(keys, said["request"], orjson.loads(said.get("holes") or "[]"))
+    said |= {name: sealed_record(keys, said[name].encode()).decode() for name in ("common", "entry") if said.get(name)}
+    return said | {name: keyed(keys, said[name]) for name in ("asked", "made") if said.get(name)}
 
 
 def pause_schedule(keys: Keys, schedule: str, why: str = "") -> Op[str]:

@@ -16,7 +16,8 @@ from homa_shared.calls.request import Option
 from homa_shared.model.ids import new_nonce
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, read, text
-from homa_shared.store.transitions.attempts import Report, ReportResult
+from homa_shared.store.sealing import Kind, opened_text, sealed, sealed_text
+from homa_shared.store.transitions.attempts import Report, ReportResult, sealed_report
 
 
 class Leave(StrEnum):
@@ -79,7 +80,9 @@ def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Re
         report: what the call cost, as for `settle` or `fail`.
         state: what a later attempt goes on from.
     """
-    return call(keys, "step", (*name, number, worker, report.encode(), state), lambda reply: ReportResult(text(reply)))
+    kept = sealed(keys, Kind.STEP, state, f"{name[0]} {number}")
+    args = (*name, number, worker, sealed_report(keys, name[0], report).encode(), kept)
+    return call(keys, "step", args, lambda reply: ReportResult(text(reply)))
 
 
 def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, worker: str) -> Op[Permit]:
@@ -102,17 +105,23 @@ def begin_tool(
 ) -> Op[tuple[Begin, str]]:
     """Whether the tool call `index` of step `number` may run; with its result, where it ran before."""
     args = (*name, number, index, "begin", int(idempotent), worker)
-    return call(keys, "tool", args, lambda reply: (Begin(text(reply[0])), text(reply[1]) if len(reply) > 1 else ""))
+
+    def parse(reply: Any) -> tuple[Begin, str]:
+        kept = text(reply[1]) if len(reply) > 1 else ""
+        return Begin(text(reply[0])), opened_text(keys, Kind.STEP, kept, f"{name[0]} {number}.{index}")
+
+    return call(keys, "tool", args, parse)
 
 
 def end_tool(keys: Keys, name: tuple[str, int], number: int, index: int, result: str, *, worker: str) -> Op[None]:
     """The result of a tool call that this worker's attempt began, kept for whoever goes on with the job."""
-    return call(keys, "tool", (*name, number, index, "end", result, worker), lambda _: None)
+    kept = sealed_text(keys, Kind.STEP, result, f"{name[0]} {number}.{index}")
+    return call(keys, "tool", (*name, number, index, "end", kept, worker), lambda _: None)
 
 
 def journal(keys: Keys, job_id: str) -> Op[Journal]:
     """All that earlier steps of a job left."""
-    return read((("HGETALL", keys.steps(job_id)),), lambda replies: _journal(replies[0]))
+    return read((("HGETALL", keys.steps(job_id)),), lambda replies: _journal(keys, job_id, replies[0]))
 
 
 def _permit(reply: Any) -> Permit:
@@ -120,15 +129,15 @@ def _permit(reply: Any) -> Permit:
     return Permit(Leave(text(answer)), int(wait_ms), text(what))
 
 
-def _journal(reply: Any) -> Journal:
+def _journal(keys: Keys, job_id: str, reply: Any) -> Journal:
     states: dict[int, bytes] = {}
     results: dict[tuple[int, int], str] = {}
     for field, value in mapping(reply).items():
         number, dot, index = field.partition(".")
         if not dot:
-            states[int(number)] = value.encode()
+            states[int(number)] = opened_text(keys, Kind.STEP, value, f"{job_id} {number}").encode()
             continue
         _, ended, result = value.partition(" =")
         if ended:
-            results[int(number), int(index)] = result
+            results[int(number), int(index)] = opened_text(keys, Kind.STEP, result, f"{job_id} {field}")
     return Journal(states, results)

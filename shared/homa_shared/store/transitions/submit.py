@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +15,7 @@ from homa_shared.model.record_fields import Place, RecordField, fields_at
 from homa_shared.model.tokens import NO_PREFIX, NO_TOKENS, PrefixTokens, Tokens
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call
+from homa_shared.store.sealing import Kind, keyed, keyed_name, sealed_record, sealed_request, sealed_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,23 @@ class Accepted:
 
 def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]:
     """Accepts all entries, or none when the store has no room. Sending the same entries again changes nothing."""
-    args: list[Any] = [common.encode(), FULL_PERCENT]
+    args: list[Any] = [sealed_record(keys, common.encode()), FULL_PERCENT]
     values = _values_of_entries()
-    for e in entries:
+    for e in entries if keys.cipher is None else [_sealed(keys, entry) for entry in entries]:
         args += (e.id, e.request, e.key, e.deadline_ms, e.due_ms)
         args += ["" if value is None else value for value in values(e)]
     return call(keys, "submit", args, _parse)
+
+
+def _sealed(keys: Keys, entry: Entry) -> Entry:
+    """An entry as the store gets it, where payloads are sealed."""
+    return replace(
+        entry,
+        request=sealed_request(keys, entry.request),
+        key=keyed_name(keys, entry.key),
+        metadata=sealed_text(keys, Kind.METADATA, entry.metadata),
+        prefix=entry.prefix._replace(digest=keyed(keys, entry.prefix.digest)),
+    )
 
 
 def _is_written(field: RecordField, value: object) -> bool:

@@ -7,7 +7,7 @@
 -- The hash flow_nodes has, by field: `node` -> line of its job in the batch, or `x cause` where it has no answer; `+ node` ->
 -- how many of what it waits for have ended; `^ source scope` -> items that are there; `# source scope` -> how many there are,
 -- once no more come.
--- Gives: of Flow, node_ended(id, r, state); put_item(f, source, path, item, kept), ms; seal_items(f, source, scope, n);
+-- Gives: of Flow, node_ended(id, r, state); put_item(f, source, path, item, kept, place), ms; seal_items(f, source, scope, n);
 -- items_in(f, source, scope).
 
 function Flow.template_of(f, step)
@@ -212,6 +212,9 @@ function Flow.propagate(f, step, path, cause)
     if s.kind == 'reduce' then
       local scope, number = string.match(path, '^(.-)%.?(%d+)$')
       Flow.arrive(f, name, scope, 1, tonumber(number))
+    elseif s.kind == 'source' then
+      -- Whoever makes its parts has put them in before, or makes none.
+      if cause then Flow.lose_parts(f, name, path, cause) end
     elseif s.kind == 'filter' then
       Flow.filter(f, name, path, cause)
     elseif s.kind == 'join' then
@@ -245,10 +248,15 @@ function Flow.go_on(id, r, state)
   f.place = nil
 end
 
-function Flow.put_item(f, source, path, item, kept)
+-- What there is to bring together in a scope has not come, for a cause.
+function Flow.lose_parts(f, source, scope, cause)
+  for _, step in ipairs(f.steps[source].closed_by) do Flow.absent(f, step, scope, cause) end
+end
+
+function Flow.put_item(f, source, path, item, kept, place)
   redis.call('SET', K.flow_item(f.run, source, path), item, 'PX', kept)
-  -- Its nodes stand side by side.
-  f.place = redis.call('INCR', K.sequence())
+  -- Its nodes stand side by side, those of parts where that stands which they are parts of.
+  f.place = place or redis.call('INCR', K.sequence())
   f.item_name, f.item = source .. ' ' .. path, item
   Flow.propagate(f, source, path, nil)
   f.place, f.item_name, f.item = nil, nil, nil

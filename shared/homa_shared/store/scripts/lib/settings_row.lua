@@ -1,7 +1,7 @@
 --! use clock
 -- What most scripts need of the fleet's settings: one read a script, at the first need.
 -- Gives: setting(name), false where the settings say nothing.
-local SETTINGS = {'keep.results', 'keep.requests', 'keep.keys', 'keep.ledger', 'unresolved.after', 'events.kept', 'events.off'}
+local SETTINGS = {'keep.results', 'keep.requests', 'keep.keys', 'keep.ledger', 'unresolved.after', 'events.kept', 'events.off', 'encryption'}
 local settings_row = nil
 
 local function setting(name)

@@ -8,12 +8,13 @@ local asked = {
   suspects = tonumber(ARGV[6]),
   -- Of the settings that the worker knows; 0 where it knows none, as workers of actors alone do.
   settings = tonumber(ARGV[7]),
+  has_keys = ARGV[8] == '1',
   queues = {},
   -- When it last looked for jobs to divert and found none, ms; nil where that is not known.
   looked = nil,
 }
 
-for i = 8, #ARGV do asked.queues[i - 7] = ARGV[i] end
+for i = 9, #ARGV do asked.queues[i - 8] = ARGV[i] end
 
 -- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way.
 local answer = {jobs = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
