@@ -90,7 +90,7 @@ CAMPAIGNS = (
     Campaign(
         "flow-budget",
         flow_faults.kills_on_a_budget,
-        partial(flow_faults.kills_on_a_budget, 40, 5, cap_usd="0.004", of_workers=1, of_clients=1, concurrency=4),
+        partial(flow_faults.kills_on_a_budget, 40, 5, cap_usd="0.0006", of_workers=1, of_clients=1, concurrency=4),
     ),
     Campaign("storm", storm, partial(storm, 4, jobs_a_round=20)),
 )

@@ -89,7 +89,7 @@ def kills_on_a_budget(
     documents: int = 50,
     pages: int = 60,
     *,
-    cap_usd: str = "0.03",
+    cap_usd: str = "0.01",
     of_workers: int = 6,
     of_clients: int = 3,
     concurrency: int = 10,
