@@ -8,6 +8,7 @@ from functools import partial
 
 from tests.chaos import (
     crowd_faults,
+    flow_faults,
     group_faults,
     idleness,
     money_faults,
@@ -84,6 +85,12 @@ CAMPAIGNS = (
         "settled-together",
         group_faults.settled_together,
         partial(group_faults.settled_together, (2, 7), rounds_each=6),
+    ),
+    Campaign("flow", flow_faults.kills, partial(flow_faults.kills, 40, 5, of_workers=1, of_clients=1)),
+    Campaign(
+        "flow-budget",
+        flow_faults.kills_on_a_budget,
+        partial(flow_faults.kills_on_a_budget, 40, 5, cap_usd="0.0006", of_workers=1, of_clients=1, concurrency=4),
     ),
     Campaign("storm", storm, partial(storm, 4, jobs_a_round=20)),
 )

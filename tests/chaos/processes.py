@@ -51,6 +51,42 @@ class SimulatorProcess:
         _close(self._process)
 
 
+class Client:
+    """An application's process that does its work and ends.
+
+    Args:
+        environment: its settings.
+        log: where its stderr goes.
+        command: module and arguments, as `python -m` takes them.
+    """
+
+    def __init__(self, environment: Mapping[str, str], log: Path, *command: str) -> None:
+        self._log = log
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                stdin=subprocess.PIPE,
+                stderr=stderr,
+                cwd=_ROOT,
+                env={**os.environ, **environment},
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        _close(self._process)
+
+    def finish(self, timeout_s: float) -> None:
+        """Waits until it has done its work."""
+        until(lambda: not self.alive, f"a client has done its work, {self._log}", timeout_s)
+        _close(self._process)
+        assert self._process.returncode == 0, self._log.read_text(errors="replace")[-2000:]
+
+
 class Worker:
     """One worker process.
 

@@ -105,3 +105,9 @@ async def test_old_charges_leave_and_sums_stay():
             charges = await reply.json()
     assert (charges["count"], charges["kept"], len(charges["charges"])) == (3, 2, 2)
     assert charges["charges"][0]["account"] == "anthropic"
+
+
+async def test_a_prompt_may_say_what_the_bill_shows_of_it(simulator, openai: AsyncOpenAI):
+    for prompt, more in (("[[mark:a [b]\nc]] [[say:yes]]", {}), ("[[mark:a]]", {"user": "u"}), ("plain", {})):
+        await openai.chat.completions.create(model="gpt-6-luna", messages=user(prompt), **more)
+    assert [charge.marker for charge in simulator.bill.charges()] == ["a [b]\nc", "u", ""]

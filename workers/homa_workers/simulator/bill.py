@@ -16,7 +16,7 @@ class Charge:
     request_id: str
     account: str
     model: str
-    #: What the caller wrote onto the request: header x-homa-attempt, metadata or user.
+    #: What the caller wrote onto the request: header x-homa-attempt, metadata or user, else `[[mark:…]]` in its prompt.
     marker: str
     #: Seconds since the epoch.
     time_s: float

@@ -149,7 +149,8 @@ class Engine:
         free = fault in ERRORS and not self.faults.chance(self.config.error_billed_share)
         if not free:
             self.prompt_cache.keep(f"{account}/{prompt.model}", cache, latency_s, self.config.cache_life_s)
-        exchange = Exchange(dialect, account, reply, fault, latency_s, ticket, marker or prompt.marker, free)
+        marker = marker or prompt.marker or orders.mark
+        exchange = Exchange(dialect, account, reply, fault, latency_s, ticket, marker, free)
         unsaid = is_chat and self.config.unsaid_as_error and answer.finish is Finish.LENGTH and not answer.text
         if not free and (unsaid or not (prompt.stream and fault in _STREAMED)):
             self.charge(exchange, answer.usage)

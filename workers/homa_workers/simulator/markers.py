@@ -9,6 +9,7 @@
 [[latency:MS]]           take this long                 [[think:N]]       think for N tokens first, unseen
 [[search:N]]             search the web N times,        [[accent:NAME]]   imitate OpenAI loosely (accents.py)
                          where that is offered
+[[mark:TEXT]]            what the bill shows of it
 ```
 """
 
@@ -26,6 +27,7 @@ from homa_workers.simulator.wire import ToolCall, compact_json, invalid
 _FAULT = re.compile(r"\[\[fault:(\w+)(?:\*(\d+))?(?:@([^\]]+))?\]\]")
 _TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*(.*?)\]\](?!\])", re.DOTALL)
 _SAY = re.compile(r"\[\[say:(.*?)\]\](?!\])", re.DOTALL)
+_MARK = re.compile(r"\[\[mark:(.*?)\]\](?!\])", re.DOTALL)
 _TOKENS = re.compile(r"\[\[tokens:(\d+)\]\]")
 _THINK = re.compile(r"\[\[think:(\d+)\]\]")
 _SEARCH = re.compile(r"\[\[search:(\d+)\]\]")
@@ -55,6 +57,8 @@ class Orders:
     #: How the answer's words, and OpenAI's wire, differ from OpenAI's own.
     accent: str = ""
     searches: int = 0
+    #: What the bill shows of the call, where its request says nothing for it.
+    mark: str = ""
 
 
 NO_ORDERS = Orders()
@@ -71,6 +75,7 @@ def read_orders(text: str) -> Orders:
     say, tokens, latency = _SAY.search(text), _TOKENS.search(text), _LATENCY.search(text)
     think = _THINK.search(text)
     search = _SEARCH.search(text)
+    mark = _MARK.search(text)
     faults = tuple(_fault_order(match) for match in _FAULT.finditer(text))
     if "[[context]]" in text:
         faults += (FaultOrder(fault=Fault.CONTEXT, times=None, only_at=""),)
@@ -84,6 +89,7 @@ def read_orders(text: str) -> Orders:
         latency_ms=float(latency[1]) if latency else None,
         accent=accent_of(text),
         searches=int(search[1]) if search else 0,
+        mark=mark[1] if mark else "",
     )
 
 

@@ -16,8 +16,9 @@ local asked = {
 
 for i = 9, #ARGV do asked.queues[i - 8] = ARGV[i] end
 
--- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way.
-local answer = {jobs = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
+-- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way. nodes: those of the
+-- jobs that do a step of a flow, {job as it is handed out, run}.
+local answer = {jobs = {}, nodes = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
 
 local function sooner(ms) if not answer.soonest or ms < answer.soonest then answer.soonest = ms end end
 
@@ -38,18 +39,17 @@ end
 
 local function entry(id, r, target) return {redis.call('GET', K.request(id)) or '', packed(id, r, target)} end
 
--- Requests' keys; and those of the jobs that do a step of a flow: {job as it is handed out, run}.
-local requests, flow_jobs = {}, {}
+local requests = {}
 
 local function hand_out(id, r)
   local job = {'', packed(id, r, r.tt or r.tg)}
   answer.jobs[#answer.jobs + 1] = job
   requests[#requests + 1] = K.request(id)
-  if r.nd then flow_jobs[#flow_jobs + 1] = {job, r.ba} end
+  if r.nd then answer.nodes[#answer.nodes + 1] = {job, r.ba} end
 end
 
 local function fill_in_requests()
   if #requests == 0 then return end
   for i, request in ipairs(redis.call('MGET', unpack(requests))) do answer.jobs[i][1] = request or '' end
-  fill_in_parents(flow_jobs)
+  fill_in_parents(answer.nodes)
 end
