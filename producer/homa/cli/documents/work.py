@@ -36,6 +36,26 @@ class DetachedRunDocument(TypedDict):
     total: int
 
 
+class LongWayDocument(TypedDict):
+    documents: int
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    expected_usd: str | None
+    most_usd: str | None
+
+
+class LongDocument(TypedDict):
+    """Documents above the model's window, and what each way of having them answered costs."""
+
+    rows: int
+    #: null: nobody knows it.
+    window: int | None
+    largest: str | None
+    way: str
+    ways: dict[str, LongWayDocument]
+
+
 class DryRunDocument(TypedDict):
     rows: int
     bad_rows: int
@@ -51,6 +71,8 @@ class DryRunDocument(TypedDict):
     #: null: no limit is configured.
     seconds_at_limits: float | None
     first_messages: Sequence[Mapping[str, Any]] | None
+    #: null: what is not held against a window, as rows of a table.
+    long: LongDocument | None
 
 
 class FlowRunResultDocument(TypedDict):

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from homa.cli.context import say
-from homa.cli.documents.work import DryRunDocument
+from homa.cli.documents.work import DryRunDocument, LongDocument
 from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.long_costs import long_document, long_told
@@ -39,8 +39,8 @@ def dry_run(run: CheckedRun) -> None:
             fitting.on_long = long.add
         found = forecast(run.view, request.run_options, run.builder, rows)
     if request.as_json:
-        document = _document(found, request.run_inputs.skipped)
-        click.echo(orjson.dumps({**document, "long": None if long is None else long_document(long)}))
+        document = _document(found, request.run_inputs.skipped, None if long is None else long_document(long))
+        click.echo(orjson.dumps(document))
         return
     click.echo("\n".join([*_told(found, request), *([] if long is None else long_told(long))]))
 
@@ -66,7 +66,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
+def _document(found: Estimate, skipped: Skipped, long: LongDocument | None) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
@@ -81,6 +81,7 @@ def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
         "output_cap_by": ("homa" if found.own_caps else "caller") if found.greatest_cap else None,
         "seconds_at_limits": None if found.seconds_at_limits is None else round(found.seconds_at_limits, 1),
         "first_messages": found.first_messages,
+        "long": long,
     }
 
 

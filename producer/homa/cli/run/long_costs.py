@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from homa.cli.documents.work import LongDocument
 from homa.cli.output import dollars, number, usd_or_null
 from homa.runs.long.costs import LongCosts, WayCost
 from homa.runs.long.ways import ERROR
 
 
-def long_document(costs: LongCosts) -> dict[str, Any]:
+def long_document(costs: LongCosts) -> LongDocument:
     """For `--json`."""
     room = costs.fitting.room
     return {
