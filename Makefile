@@ -20,7 +20,7 @@ PY := $(VENV)/bin/python
 # A file's tests stay in one process, so that its module fixtures (a store, a simulator) start once.
 PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
-.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench docs rehearse up format example-models currency lock upgrade install clean
+.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench docs rehearse rehearse-image up format example-models currency lock upgrade install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ docs: install ## the documentation as a site in build/site; every warning is an 
 
 rehearse: install ## everything of a release but publishing it; needs a network, as each extra is installed by itself
 	@PY=$(PY) sh tools/rehearse_release.sh
+
+rehearse-image: install ## the Dockerfile's steps one by one without a daemon, then a job; needs a network and redis-server
+	$(PY) tools/rehearse_image.py $(PYTHON)
 
 up: install ## everything on this machine: the store, and a worker for each provider
 	@$(VENV)/bin/homa up

@@ -82,7 +82,7 @@ def _command(command: click.Command, context: click.Context, depth: int) -> Iter
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
-            if below is not None:
+            if below is not None and not below.hidden:
                 yield from _command(below, click.Context(below, info_name=name, parent=context), depth + 1)
 
 

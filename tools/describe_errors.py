@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("producer", "shared", "workers")]
 
 import homa  # noqa: E402
 from homa.cli.exit_status import status_of  # noqa: E402
+from homa.client.file_results import RunStopped  # noqa: E402
 from homa.supervision.errors import WorkerLost  # noqa: E402
 from homa_shared.calls import failures  # noqa: E402
 from homa_shared.calls.failures import FREE, ErrorKind  # noqa: E402
@@ -74,6 +75,7 @@ REMEDIES: dict[str, str] = {
     "InvalidReply": "The text is in `reply.text`. Use a model with strict schemas, loosen the schema, or allow more repeats.",
     "CountFailed": "Count offline (without `exact=True`), or try again.",
     "ResultTimeout": "The job goes on: ask again, or look at `homa jobs why JOB`. It says when no worker serves the queue.",
+    "RunStopped": "Look at `error.summary` and what stopped it (raise the budget, mend the cause), then go on with `resume=True`.",
     "WorkerLost": "The tail of its log says why it ended; mend that, then go on with `--resume`.",
 }
 
@@ -99,7 +101,7 @@ KIND_REMEDIES: dict[ErrorKind, str] = {
 }
 
 #: Classes that stand elsewhere than in `model/errors.py`.
-ELSEWHERE = (PluginError, NewerRequest, SealedRequest, BlobsUnavailable, WorkerLost)
+ELSEWHERE = (PluginError, NewerRequest, SealedRequest, BlobsUnavailable, RunStopped, WorkerLost)
 
 
 def page() -> str:
@@ -132,6 +134,8 @@ def _classes() -> Iterator[str]:
 def _status(found: type[errors.HomaError]) -> str:
     if found in (errors.HomaError, WorkerLost):
         return "2 or 3"
+    if found is RunStopped:  # Python's alone
+        return ""
     return str(status_of(found.__new__(found)))
 
 

@@ -100,7 +100,7 @@ TYPES: Mapping[str, str] = {
     "StoreUrl": "URL",
     "LocalPath": "path",
     "SecretStr": "secret",
-    "SigningSecret": "secret",
+    "SigningSecrets": "secret, or list of secrets",
     "Name": "name",
     "Kind": "name of a kind",
     "Policy": ", ".join(get_args(Policy)),

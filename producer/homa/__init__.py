@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from homa.client.conversations.turns import Turn
     from homa.client.conversations.window import Window
     from homa.client.embeddings import Embedded
+    from homa.client.file_results import FileResult, FilesProgress, FilesSummary, RunStopped
+    from homa.client.file_streams import AsyncFileResults, FileResults
     from homa.client.flows.aio_handle import AsyncFlowRun
     from homa.client.flows.handle import FlowRun
     from homa.client.flows.outcomes import FlowProgress, FlowResult, StepProgress
@@ -93,6 +95,7 @@ __all__ = [
     "AnsweredLine",
     "AsyncBatch",
     "AsyncConversation",
+    "AsyncFileResults",
     "AsyncFlowRun",
     "AsyncHoma",
     "AsyncJob",
@@ -120,6 +123,10 @@ __all__ = [
     "EventHandlerInfo",
     "FailedLine",
     "Failure",
+    "FileResult",
+    "FileResults",
+    "FilesProgress",
+    "FilesSummary",
     "Flow",
     "FlowProgress",
     "FlowResult",
@@ -153,6 +160,7 @@ __all__ = [
     "ResultTimeout",
     "Retries",
     "RowFailure",
+    "RunStopped",
     "SealedPayload",
     "StaleTurn",
     "StepProgress",
@@ -179,6 +187,7 @@ _LAZY = {
     "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
     "AsyncConversation": "homa.client.conversations.aio_handle",
+    "AsyncFileResults": "homa.client.file_streams",
     "AsyncFlowRun": "homa.client.flows.aio_handle",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
@@ -200,6 +209,10 @@ _LAZY = {
     "EventHandlerInfo": "homa.client.management.event_handlers",
     "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
+    "FileResult": "homa.client.file_results",
+    "FileResults": "homa.client.file_streams",
+    "FilesProgress": "homa.client.file_results",
+    "FilesSummary": "homa.client.file_results",
     "Flow": "homa.flows.flow",
     "FlowProgress": "homa.client.flows.outcomes",
     "FlowResult": "homa.client.flows.outcomes",
@@ -221,6 +234,7 @@ _LAZY = {
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
+    "RunStopped": "homa.client.file_results",
     "RowFailure": "homa.client.tables.answers",
     "StepProgress": "homa.client.flows.outcomes",
     "Table": "homa.client.tables.table",

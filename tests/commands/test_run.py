@@ -47,7 +47,7 @@ def test_a_folder_becomes_a_results_file_with_one_line_a_document(staffed: Fleet
     summary = json.loads(answer.stdout)
     assert set(summary) == {
         "batch", "total", "rows", "succeeded", "failed", "skipped", "cancelled", "expired", "cut", "cut_empty",
-        "cost_usd", "unresolved_usd", "unpriced_jobs", "seconds", "output",
+        "unverified", "quotes", "cost_usd", "unresolved_usd", "unpriced_jobs", "seconds", "output",
     }  # fmt: skip
     assert (summary["total"], summary["succeeded"], summary["failed"]) == (5, 3, 2)
     assert summary["skipped"] == {"hidden": 1, "binary": 1}

@@ -173,7 +173,13 @@ def test_why_names_what_holds_a_job(stand: Stand) -> None:
     found = stand.json("jobs", "why", job)
     assert found["state"] == "queued"
     assert found["live_workers"] == 1
-    assert found["holds"][0] | {"detail": ""} == {"kind": "pause", "name": "openai", "wait_ms": None, "detail": ""}
+    assert found["holds"][0] | {"detail": ""} == {
+        "kind": "pause",
+        "name": "openai",
+        "wait_ms": None,
+        "detail": "",
+        "limit": None,
+    }
     assert "paused" in stand.said("jobs", "why", job).stdout
 
 

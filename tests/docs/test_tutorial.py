@@ -44,9 +44,9 @@ class Reader:
         self._background: list[subprocess.Popen[str]] = []
         binaries = folder.parent / "bin"
         binaries.mkdir()
-        homa = binaries / "homa"
-        homa.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m homa.cli "$@"\n')
-        homa.chmod(0o755)
+        for name, program in (("homa", "-m homa.cli"), ("python3", "")):
+            (binaries / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {program} "$@"\n')
+            (binaries / name).chmod(0o755)
         self._env = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COLUMNS": "200"}
 
     def read_on(self, until_after: str) -> None:

@@ -21,8 +21,8 @@ from homa.gateway.batches.file_batches import BatchRequest, FileBatches
 from homa.gateway.batches.keeper import Keeper
 from homa.gateway.batches.promotion import Promoter
 from homa.gateway.batches.work import BatchWork, Workshop
-from homa.gateway.composition import LINE_FORMATS
 from homa.gateway.files.kept_files import KeptFiles, PartWriter
+from homa.gateway.line_formats import LINE_FORMATS
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import StoreFull
 from homa_shared.settings.model import Settings, load_settings

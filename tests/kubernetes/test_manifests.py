@@ -101,7 +101,7 @@ def _version() -> str:
 
 def test_a_release_writes_its_version_into_every_overlay() -> None:
     written = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["semantic_release"]["version_variables"]
-    assert written == [f"k8s/overlays/{overlay}/kustomization.yaml:newTag" for overlay in OVERLAYS]
+    assert {f"k8s/overlays/{overlay}/kustomization.yaml:newTag" for overlay in OVERLAYS} <= set(written)
 
 
 def test_changed_settings_are_applied_by_a_new_job_and_roll_the_pods(fleet: Rendered) -> None:

@@ -75,3 +75,35 @@ def test_a_price_of_the_settings_stands_as_it_is() -> None:
     there, usual = (book(endpoint, prices=price) for endpoint in ("https://eu.api.openai.com", None))
     target = Target("openai", "gpt-6-luna")
     assert there.cost(target, USAGE) == usual.cost(target, USAGE)
+
+
+def grok(endpoint: str, model: str = "grok-4.6", **fleet: object) -> int | None:
+    providers = {"grok": FleetProvider(kind="openai", endpoint=endpoint)}
+    prices = PriceBook(Fleet(providers=providers, **fleet), clock_s=NOW.timestamp)
+    return prices.cost(Target("grok", model), USAGE)
+
+
+def test_grok_costs_a_tenth_more_at_the_server_of_a_region() -> None:
+    usual, there = grok("https://api.x.ai"), grok("https://us.api.x.ai")
+    # $2, $0.5 cached and $6 a million.
+    assert usual == (900 * 2000 + 100 * 500 + 200 * 6000)
+    assert there == usual * 11 // 10
+
+
+def test_a_price_of_ones_own_is_the_price_at_that_server_too() -> None:
+    price = {"grok:*": Price(input=1, output=1)}
+    assert grok("https://us.api.x.ai", prices=price) == grok("https://api.x.ai", prices=price)
+
+
+def test_a_look_alike_of_that_server_is_nobody_s() -> None:
+    assert grok("https://us.api.x.ai.example.com") is None
+
+
+@pytest.mark.parametrize("region", ["us", "eu", "apac", "jp"])
+def test_claude_on_bedrock_costs_a_tenth_more_in_a_region_than_anywhere(region: str) -> None:
+    providers = {"bedrock": FleetProvider(kind="bedrock", endpoint=None)}
+    prices = PriceBook(Fleet(providers=providers), clock_s=NOW.timestamp)
+    name = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    anywhere = prices.cost(Target("bedrock", f"global.{name}"), USAGE)
+    assert anywhere is not None
+    assert prices.cost(Target("bedrock", f"{region}.{name}"), USAGE) == anywhere * 11 // 10

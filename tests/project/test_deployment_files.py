@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import shutil
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import yaml
+from botocore.exceptions import UnknownServiceError
+from botocore.loaders import Loader
 
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 from tests.kubernetes.manifests import K8S, ROOT, program
@@ -148,3 +154,31 @@ def test_the_image_runs_as_nobody_drains_and_tells_how_it_is() -> None:
     assert any(line.startswith("HEALTHCHECK ") for line in last)
     assert 'ENTRYPOINT ["homa"]' in last
     assert sum(line.startswith("FROM ") for line in lines) == 2
+
+
+def test_the_steps_of_the_image_are_those_that_are_rehearsed() -> None:
+    spec = spec_from_file_location("rehearse_image", ROOT / "tools" / "rehearse_image.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    found = list(tool.steps((ROOT / "Dockerfile").read_text()))
+    assert [instruction for instruction, _ in found].count("RUN") == 4
+    assert {instruction for instruction, _ in found} <= {"FROM", "WORKDIR", "ENV", "RUN", "COPY"}
+    assert all("useradd" not in rest for _, rest in found), "steps of another stage"
+
+
+def test_the_image_keeps_what_bedrock_reads_of_aws(tmp_path: Path) -> None:
+    kept = re.findall(r"! -name (\S+)", (ROOT / "Dockerfile").read_text())
+    data = Path(botocore.__file__).parent / "data"
+    for name in kept:
+        shutil.copytree(data / name, tmp_path / name)
+    for file in data.glob("*.json*"):
+        shutil.copy(file, tmp_path / file.name)
+    session = botocore.session.Session()
+    session.register_component("data_loader", Loader([str(tmp_path)], include_default_search_paths=False))
+    for name in ("bedrock-runtime", "sts", "sso", "sso-oidc"):
+        client = session.create_client(name, "us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
+        assert client.meta.service_model.service_name == name
+    with pytest.raises(UnknownServiceError):
+        session.create_client("s3", "us-east-1")

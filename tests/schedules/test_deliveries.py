@@ -23,6 +23,7 @@ from homa_shared.store.transitions.deliveries import end_delivery, redeliver
 from homa_shared.store.transitions.schedules import close_runs, delete_schedule
 from homa_workers.deliveries import courier, files
 from homa_workers.deliveries.courier import Courier, Ways
+from homa_workers.deliveries.signing import Signing
 from homa_workers.deliveries.webhook import signed_headers
 from homa_workers.observe.worker_log import WorkerLog
 from tests.schedules.receivers import Receiver, mail_server, web_receiver
@@ -31,7 +32,7 @@ from tests.worker.cell import until
 
 TICK = ms(2026, 3, 2, 6)
 KEY = b"k" * 32
-OPEN = Ways(mail=Mail(), key=KEY, private=True, files=None)
+OPEN = Ways(mail=Mail(), signing=Signing((KEY,)), private=True, files=None)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_a_webhook_gets_the_run_signed_by_the_published_scheme(stand: Stan
 def test_the_signature_is_that_of_the_published_example() -> None:
     """The vector of the specification's reference libraries."""
     key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    headers = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    headers = signed_headers([key], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
@@ -135,7 +136,7 @@ async def test_files_are_written_where_workers_may_and_nowhere_else(stand: Stand
     allowed.mkdir()
     (allowed / "link").symlink_to(tmp_path / "elsewhere")
     made = await ran(stand, f"{allowed}/", f"{allowed}/link/", f"{tmp_path}/allowed-not/", "s3://bucket/x/")
-    await deliver(stand, Ways(Mail(), None, private=False, files=(allowed.as_uri(),)))
+    await deliver(stand, Ways(Mail(), Signing(), private=False, files=(allowed.as_uri(),)))
     assert sorted(states(stand, made)) == ["delivered", "failed", "failed", "failed"]
     assert not (tmp_path / "elsewhere").exists()
     assert "deliver_files" in stand.alarm(made)
@@ -150,7 +151,7 @@ async def test_an_object_store_gets_a_file_a_tick(stand: Stand, monkeypatch: pyt
 
     monkeypatch.setattr(files, "blobs_at", opened)
     made = await ran(stand, "s3://bucket/digests/", "s3://bucket/elsewhere/")
-    await deliver(stand, Ways(Mail(), None, private=False, files=("s3://bucket/digests",)))
+    await deliver(stand, Ways(Mail(), Signing(), private=False, files=("s3://bucket/digests",)))
     assert sorted(states(stand, made)) == ["delivered", "failed"]
     assert asked == ["s3://bucket"]
     data = bucket.get(f"digests/{made}-{TICK}.json")
@@ -164,7 +165,7 @@ async def test_a_name_that_no_object_store_takes_is_given_up_at_once(
     bucket = blobs_at("memory:///")
     monkeypatch.setattr(files, "blobs_at", lambda url: bucket)
     made = await ran(stand, "s3://bucket/out/{{tick:..}}/x.json")
-    await deliver(stand, Ways(Mail(), None, private=False, files=("s3://bucket/out",)))
+    await deliver(stand, Ways(Mail(), Signing(), private=False, files=("s3://bucket/out",)))
     assert states(stand, made) == ["failed"]
     assert ".." in stand.alarm(made)
 
@@ -187,7 +188,7 @@ async def test_a_mail_is_sent_by_a_server_with_the_answer_in_it(stand: Stand) ->
     async with mail_server() as server:
         mail = Mail(host="127.0.0.1", port=server.port, security="none", **{"from": "homa@example.com"})
         made = await ran(stand, "mailto:a@example.com")
-        await deliver(stand, Ways(mail, None, private=False, files=()))
+        await deliver(stand, Ways(mail, Signing(), private=False, files=()))
     (message,) = server.mails
     assert (message["To"], message["From"]) == ("a@example.com", "homa@example.com")
     assert message["Subject"] == "digest 2026-03-02 07:00: succeeded"
@@ -201,7 +202,7 @@ async def test_a_recipient_that_is_refused_for_good_is_given_up_at_once(stand: S
         server.answer = "550 no such user"
         mail = Mail(host="127.0.0.1", port=server.port, security="none", **{"from": "homa@example.com"})
         made = await ran(stand, "mailto:a@example.com")
-        await deliver(stand, Ways(mail, None, private=False, files=()))
+        await deliver(stand, Ways(mail, Signing(), private=False, files=()))
     assert states(stand, made) == ["failed"]
     assert "550 no such user" in stand.alarm(made)
 
@@ -211,7 +212,7 @@ async def test_an_address_that_would_add_lines_to_a_mails_head_is_given_up_at_on
     async with mail_server() as server:
         made = await ran(stand, target)
         plain = Mail.model_validate({"host": "127.0.0.1", "port": server.port, "security": "none", "from": "h@x.org"})
-        await deliver(stand, Ways(plain, None, private=False, files=()))
+        await deliver(stand, Ways(plain, Signing(), private=False, files=()))
         assert states(stand, made) == ["failed"]
         assert server.mails == []
 

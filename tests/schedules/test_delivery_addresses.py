@@ -10,6 +10,7 @@ from homa_shared.settings.delivery_section import Mail
 from homa_workers.deliveries import webhook
 from homa_workers.deliveries.addresses import is_public
 from homa_workers.deliveries.courier import Ways
+from homa_workers.deliveries.signing import Signing
 from homa_workers.deliveries.undelivered import Undelivered
 from tests.schedules.receivers import Receiver
 from tests.schedules.stand import Stand
@@ -20,7 +21,7 @@ from tests.schedules.test_deliveries import receiver as receiver
 @pytest.mark.parametrize("private", ["http://127.0.0.1:1/x", "http://localhost:1/x", "http://[::1]:1/x"])
 async def test_private_addresses_are_refused_unless_allowed(stand: Stand, private: str) -> None:
     made = await ran(stand, private)
-    await deliver(stand, Ways(Mail(), None, private=False, files=()))
+    await deliver(stand, Ways(Mail(), Signing(), private=False, files=()))
     (delivery,) = told(stand, made)
     assert delivery.state == "failed"
     assert "deliver_private" in delivery.error
@@ -36,7 +37,7 @@ async def test_no_spelling_of_a_private_address_is_posted_to(receiver: Receiver,
     url = receiver.url.replace("127.0.0.1", host)
     assert url != receiver.url
     with pytest.raises(Undelivered):
-        await webhook.post(url, "d", b"{}", key=None, private=False)
+        await webhook.post(url, "d", b"{}", keys=(), private=False)
     assert receiver.got == []
 
 
@@ -65,7 +66,7 @@ async def test_what_went_wrong_never_tells_the_path_of_a_url(answer: bytes) -> N
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Undelivered) as told:
-            await webhook.post(f"http://127.0.0.1:{port}/hush", "d", b"{}", key=None, private=True)
+            await webhook.post(f"http://127.0.0.1:{port}/hush", "d", b"{}", keys=(), private=True)
     assert str(told.value)
     assert "hush" not in str(told.value)
     assert not told.value.is_final
@@ -73,6 +74,6 @@ async def test_what_went_wrong_never_tells_the_path_of_a_url(answer: bytes) -> N
 
 async def test_a_url_that_cannot_be_read_is_given_up_at_once_and_not_told() -> None:
     with pytest.raises(Undelivered, match="cannot be read") as told:
-        await webhook.post("http://127.1/hush", "d", b"{}", key=None, private=False)
+        await webhook.post("http://127.1/hush", "d", b"{}", keys=(), private=False)
     assert "hush" not in str(told.value)
     assert told.value.is_final

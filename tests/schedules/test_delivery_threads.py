@@ -10,6 +10,7 @@ import pytest
 from homa_shared.settings.delivery_section import Mail
 from homa_workers.deliveries import mail
 from homa_workers.deliveries.courier import Ways
+from homa_workers.deliveries.signing import Signing
 from tests.patience import PATIENCE_S
 from tests.schedules.stand import Stand
 from tests.schedules.test_deliveries import deliver, ran, states
@@ -33,7 +34,7 @@ async def test_a_mail_server_that_never_answers_holds_up_no_other_thread(
     port = server.sockets[0].getsockname()[1]
     plain = Mail.model_validate({"host": "127.0.0.1", "port": port, "security": "none", "from": "h@x.org"})
     made = await ran(stand, "mailto:a@x.org")
-    sending = asyncio.create_task(deliver(stand, Ways(plain, None, private=False, files=())))
+    sending = asyncio.create_task(deliver(stand, Ways(plain, Signing(), private=False, files=())))
     try:
         async with asyncio.timeout(PATIENCE_S):
             await connected.wait()

@@ -43,7 +43,7 @@ async def test_a_job_that_succeeds_is_told_of_signed_with_its_reply(stand: Stand
     await stand.turn()
     assert await deliver(stand) == 1
     ((headers, body),) = receiver.got
-    signed = webhook.signed_headers(KEY, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+    signed = webhook.signed_headers([KEY], headers["webhook-id"], int(headers["webhook-timestamp"]), body)
     assert headers["webhook-signature"] == signed["webhook-signature"]
     told = orjson.loads(body)
     assert told["type"] == "job.succeeded"

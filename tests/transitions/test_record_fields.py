@@ -81,7 +81,7 @@ def test_names_are_told_apart() -> None:
 
 
 def test_a_claim_has_an_attribute_for_each_field_that_take_hands_out() -> None:
-    attributes = {field.name for field in dataclasses.fields(Claim)} - {"id", "request", "target"}
+    attributes = {field.name for field in dataclasses.fields(Claim)} - {"id", "request", "target", "parents"}
     assert attributes == {field.name for field in fields_at(Place.TAKEN)}
 
 

@@ -24,15 +24,39 @@ def test_why_names_the_limit_and_when_it_passes(cell: Cell) -> None:
     cell.submit("a", "b")
     cell.claim()
     found = hold(cell, "b")
-    assert (found.kind, found.name, found.detail) == ("limit", scope, "rpm")
+    assert (found.kind, found.name, found.limit) == ("limit", scope, "rpm")
+    assert found.detail == "rpm: all of 60 a minute is taken"
     assert 0 < (found.wait_ms or 0) <= 1000
+
+
+def test_why_names_what_a_call_takes_of_a_limit_of_tokens(cell: Cell) -> None:
+    scope = cell.plan(tpm=6000)
+    cell.submit("a", "b", tokens=(4000, 0, 0))
+    cell.claim()
+    found = hold(cell, "b")
+    assert (found.name, found.limit) == (scope, "tpm")
+    assert found.detail == "tpm: this call takes 4000 of 6000 a minute, and less is free"
+    assert 30_000 < (found.wait_ms or 0) <= 40_000
+
+
+def test_why_says_where_a_limit_is_the_providers_word_or_a_guess(cell: Cell) -> None:
+    scope = cell.plan(rpm=600)
+    cell.submit("a", "b")
+    cell.claim()
+    key = cell.keys.scope(scope)
+    cell.redis("HSET", key, "hrpm", 30, "told_at", cell.now())
+    assert hold(cell, "b").detail == "rpm: all of 30 a minute, as the provider says, is taken"
+    cell.redis("HDEL", key, "hrpm", "told_at", "rpm")
+    cell.redis("HSET", key, "adaptive", 1, "rate", 0.5)
+    assert hold(cell, "b").detail == "rpm: all of 30 a minute, as far as its refusals showed, is taken"
 
 
 def test_why_names_freeze_slots_breaker_and_size(cell: Cell) -> None:
     scope = cell.plan(tpm=100, conc=1)
     cell.submit("a", "b", tokens=(1, 0, 0))
     claim = cell.claim()
-    assert (hold(cell, "b").name, hold(cell, "b").detail) == ("p", "concurrency")
+    assert (hold(cell, "b").name, hold(cell, "b").limit) == ("p", "concurrency")
+    assert hold(cell, "b").detail == "concurrency: 1 of 1 calls at once are under way"
     cell.requeue(claim, outcome="rate_limited", freeze_ms=9000)
     assert (hold(cell, "b").name, hold(cell, "b").detail) == (scope, "frozen: p:m refused a, which asked for 9 s")
     cell.redis("HSET", cell.keys.breaker("p"), "state", "open", "until", cell.now() + 9000)
@@ -88,6 +112,16 @@ def test_why_names_the_budget_and_its_sums(cell: Cell) -> None:
 def test_why_tells_how_many_stand_before_a_job(cell: Cell) -> None:
     cell.submit("a", "b", "c")
     assert hold(cell, "c").detail == "2 jobs of its group stand before it"
+    assert hold(cell, "c").wait_ms is None
+
+
+def test_why_tells_which_limit_paces_those_before_a_job_and_for_how_long(cell: Cell) -> None:
+    scope = cell.plan(rpm=60, tpm=1000)
+    cell.submit("a", "b", "c", tokens=(100, 0, 0))
+    found = hold(cell, "c")
+    assert (found.kind, found.limit) == ("backlog", "tpm")
+    assert found.detail == f"2 jobs of its group stand before it, for which tpm of {scope} has 1000 a minute"
+    assert found.wait_ms == 12_000
 
 
 def test_a_pool_is_held_only_where_each_of_its_members_is(cell: Cell) -> None:

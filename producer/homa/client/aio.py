@@ -20,6 +20,7 @@ from homa.client.extensions import Extended
 from homa.client.flows.running import AsyncFlowRunning
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
+from homa.client.running_files import AsyncFilesRunning
 from homa.client.scheduling import AsyncScheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.mapping import AsyncTableMapping
@@ -44,6 +45,7 @@ class AsyncHoma(
     AsyncManagement,
     AsyncScheduling,
     AsyncTableMapping,
+    AsyncFilesRunning,
     AsyncEventReading,
     AsyncDialogue,
     AsyncTemplating,

@@ -17,6 +17,7 @@ from homa.client.flows.running import FlowRunning
 from homa.client.handles import Job
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
+from homa.client.running_files import FilesRunning
 from homa.client.scheduling import Scheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
@@ -37,7 +38,18 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(Batching, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, FlowRunning, Extended):
+class Homa(
+    Batching,
+    Management,
+    Scheduling,
+    TableMapping,
+    FilesRunning,
+    EventReading,
+    Dialogue,
+    Templating,
+    FlowRunning,
+    Extended,
+):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

@@ -15,7 +15,7 @@ from homa_shared.calls.prompt_templates import PLACEHOLDER
 from homa_shared.model.errors import InvalidRequest
 
 #: Options of `submit` that say when or as what a job is submitted: a step's jobs are made by the run.
-_OF_THE_RUN = (
+OF_THE_RUN = (
     "cache",
     "key",
     "budget_usd",
@@ -94,7 +94,7 @@ def check_reuse(given: object) -> bool:
 
 def check_step_options(place: str, options: Mapping[str, Any]) -> None:
     """Raises InvalidRequest for options of a step that are wrong, or belong to the whole run."""
-    for name in _OF_THE_RUN:
+    for name in OF_THE_RUN:
         if options.get(name) is not None:
             raise InvalidRequest(f"{place}: {name} has no place in a step: the run has it, or its inputs")
     for name in options.keys() - known_names():

@@ -109,7 +109,7 @@ class _Made:
         model = {"model": step.options.get("model") or first_model(flow)}
         chain = {**model, "fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
         options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
-        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters, step.wait)
+        rules = AnswerRules(step.rule, len(step.escalate), step.code, filters, step.wait, step.splits)
         least = rules.least_version
         options = replace(options, request={**options.request, "flow": True, "least_version": least})
         whole = Template(view, options, run)
@@ -169,7 +169,10 @@ def _rates(short: Entry, long: Entry) -> tuple[float, float]:
 
 
 def _node(step: Step, flow: Flow, made: _Made | None, *, reuse: bool) -> dict[str, Any]:
-    behind = [each for each in flow.steps if any(parent is step for parent in each.follows) and each.kind != "source"]
+    behind = [each for each in flow.steps if any(parent is step for parent in each.follows)]
+    if step.kind == "source":
+        # Whoever puts an input in puts its parts in.
+        behind = [each for each in behind if each.kind != "source"]
     said: dict[str, Any] = {
         "kind": step.kind,
         "from": [parent.name for parent in step.follows],
@@ -177,9 +180,12 @@ def _node(step: Step, flow: Flow, made: _Made | None, *, reuse: bool) -> dict[st
     }
     if step.kind == "source":
         ended_by = [each.name for each in flow.steps if each.kind == "reduce" and items_of(each.follows[0]) is step]
-        return {**said, "closed_by": ended_by}
+        by = {"by": step.follows[0].name} if step.follows and step.follows[0].splits else {}
+        return {**said, "closed_by": ended_by, **by}
     if made is not None:
-        said |= {"nano": made.nano, "tokens": made.tokens, **({"key": made.key} if reuse else {})}
+        # A step that makes parts is done for each run: its reply has none of them.
+        key = {"key": made.key} if reuse and not step.splits else {}
+        said |= {"nano": made.nano, "tokens": made.tokens, **key}
     if step.kind == "reduce":
         over = items_of(step.follows[0])
         said |= {"width": step.width, "on_failure": step.on_failure, "over": over.name if over else ""}
@@ -191,7 +197,7 @@ def _said(step: Step) -> dict[str, Any]:
     said: dict[str, Any] = {"name": step.name, "kind": step.kind, "follows": [each.name for each in step.follows]}
     if step.over is not None:
         said["over"] = step.over.name
-    for name in ("prompt", "system", "width", "parts", "code", "code_version"):
+    for name in ("prompt", "system", "width", "parts", "code", "code_version", "splits", "unit", "tokens", "overlap"):
         if value := getattr(step, name):
             said[name] = value
     if step.kind == "reduce":

@@ -56,11 +56,13 @@ def as_text(steps: Steps, remarks: Mapping[str, str]) -> list[str]:
 def kind_of(step: Mapping[str, Any]) -> str:
     """What a step does, in a few words."""
     if step["kind"] == "source":
+        if step.get("unit"):
+            return f"split by {step['unit']}" + (f", {step['tokens']:,} tokens" if step.get("tokens") else "")
         return "split" if step["follows"] else "inputs"
     if step["kind"] in ("filter", "join"):
         return str(step["kind"])
     if step["kind"] == "code":
-        return f"code, {step['code']}"
+        return f"code, {step['code']}" + (", makes parts" if step.get("splits") else "")
     if step["kind"] == "wait":
         return "wait, an answer from outside"
     model = step.get("options", {}).get("model", "")

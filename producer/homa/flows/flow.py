@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
-from homa.flows.checks import follows_of
+from homa.flows.checks import follows_of, items_of
+from homa.flows.parts import check_goes_with, check_split_by, unit_of
 from homa.flows.rules import check_parameters, checked_rule, checks_of, function_of
 from homa.flows.step_adding import MOST_STEPS, Steps
 from homa.flows.steps import Step
@@ -30,19 +31,52 @@ class Flow(Steps):
         InvalidRequest: it is no name.
     """
 
-    def split(self, parts: str = "parts", *, name: str | None = None) -> Step:
+    def split(
+        self,
+        parts: str | None = None,
+        *,
+        unit: Literal["document", "page", "section", "chunk"] | None = None,
+        tokens: int | None = None,
+        overlap: int | None = None,
+        function: Tool[..., Any] | str | None = None,
+        step: Step | Sequence[Step] | None = None,
+        name: str | None = None,
+        on: str | None = None,
+        version: str | None = None,
+    ) -> Step:
         """Parts of each input, which later steps are done for one by one.
 
+        They are a field of the input; or units of its text, cut where it is put in, each with `text`, `unit`, `file`,
+        `page`, `start`, `end` and `heading`; or what a function returns on the workers, a list of texts or objects,
+        which has to be the same for the same input.
+
         Args:
-            parts: the field of an input that has them: a list of texts, or of objects.
-            name: of the step, for prompts and progress.
+            parts: the field of an input that has them: a list of texts, or of objects. Default: `parts`.
+            unit: what each part is.
+            tokens: most of a chunk, 4000 by default; counted as for the model that reads it.
+            overlap: tokens that a chunk repeats of the one before.
+            function: made by `@homa.tool`, or the name of one that the workers have; as `code`.
+            step: of a function: what it follows, steps that are done for each input; None: the inputs.
+            name: of the step, for prompts and progress; None: that of the field or function, `pages`, `sections`, ….
+            on, version: of a function, as `code`.
 
         Raises:
-            InvalidRequest: the name is wrong or taken.
+            InvalidRequest: the name is wrong or taken, arguments do not go together, or as `code`.
         """
-        if not parts or not isinstance(parts, str):
-            raise InvalidRequest(f"parts is {parts!r:.80}: expected the name of an input's field that holds a list")
-        return self._add("source", name or parts, (self.inputs,), parts=parts, apart=True)
+        check_split_by(parts, unit, function)
+        check_goes_with("unit", unit, tokens=tokens, overlap=overlap)
+        check_goes_with("function", function, step=step, on=on, version=version)
+        if unit is not None:
+            made = unit_of(unit, tokens, overlap)
+            return self._add("source", name or f"{unit}s", (self.inputs,), apart=True, **made)
+        if function is None:
+            return self._add("source", name or parts or "parts", (self.inputs,), parts=parts or "parts", apart=True)
+        follows = follows_of(self.steps, (self.inputs,) if step is None else step)
+        if items_of(follows[0]) is not self.inputs:
+            raise InvalidRequest("a split follows steps that are done for each input: expected such steps")
+        name = function_of(function)[0] if name is None else name
+        splitter = self.code(function, follows, name=f"{name}_split", on=on, version=version, _splits=name)
+        return self._add("source", name, (splitter,), apart=True)
 
     def map(
         self,
@@ -128,6 +162,7 @@ class Flow(Steps):
         on: str | None = None,
         version: str | None = None,
         schema: Schema = None,
+        _splits: str = "",
     ) -> Step:
         """The result of a function for each item or answer, on the workers (`homa worker --actors MODULE`).
 
@@ -149,7 +184,8 @@ class Flow(Steps):
         follows = follows_of(self.steps, (self.inputs,) if step is None else step)
         called, source = function_of(function)
         asked = {} if on is None else {"model": on}
-        made = self._add("code", name, follows, "-", schema, asked, code=called, code_version=version or source)
+        code: dict[str, Any] = {"code": called, "code_version": version or source, "splits": _splits}
+        made = self._add("code", name, follows, "-", schema, asked, **code)
         if isinstance(function, Tool):
             check_parameters(f"step {made.name}", made, function.parameters)
         return made

@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
 
+from homa.files.readers.paths import Skipped
+from homa.files.rows import Row
+from homa.flows.cutting import InputCutter
+from homa.flows.documents import item_of
 from homa.flows.flow import Flow
 from homa.flows.steps import Step
+from homa_shared.calls.flow_items import CHUNK_BYTES, CHUNK_ITEMS, encoded, fields_of_input, fields_of_part
 from homa_shared.calls.prompt_templates import PLACEHOLDER
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.transitions.flows import Section
 
-#: A chunk is sent when it has so many items or bytes.
-CHUNK_ITEMS, CHUNK_BYTES = 100, 1_000_000
-#: Largest item, bytes as JSON.
-MOST_BYTES = 8_000_000
 _OWN = frozenset({"answer", "items", "missing"})
 
 
-@dataclass(slots=True)
+@dataclass
 class Items:
     """Gathers what a run is given.
 
@@ -37,6 +39,8 @@ class Items:
     _items: int = 0
     _bytes: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
+    #: What is to be told of documents that were cut.
+    skipped: Skipped = field(default_factory=Skipped)
 
     @property
     def digest(self) -> str:
@@ -51,12 +55,15 @@ class Items:
             InvalidRequest: it is no input, or lacks what prompts name; it is told by its number, from 0.
         """
         place = f"input {self.count}"
-        fields = self._fields(place, given)
+        row = given if isinstance(given, Row) else None
+        fields = fields_of_input(place, given if row is None else item_of(row))
         splits = [step for step in self.flow.steps if step.kind == "source" and step.parts]
         own = {name: value for name, value in fields.items() if name not in {step.parts for step in splits}}
         for split in splits:
             yield from self._parts(f"{place}: {split.parts}", split, fields.get(split.parts))
-        raw = _encoded(place, own)
+        for split, cutter in self._cutters:
+            yield from self._parts(f"{place}: {split.name}", split, list(cutter.parts(place, fields, row)))
+        raw = encoded(place, own)
         self._check(place, self.flow.inputs, own)
         self._digest.update(orjson.dumps([fields[split.parts] for split in splits], option=orjson.OPT_SORT_KEYS))
         self._digest.update(raw)
@@ -65,6 +72,10 @@ class Items:
         self._note([raw])
         if self._is_full():
             yield self._taken()
+
+    @cached_property
+    def _cutters(self) -> Sequence[tuple[Step, InputCutter]]:
+        return [(step, InputCutter(self.flow, step, self.skipped)) for step in self.flow.steps if step.unit]
 
     def forget(self) -> None:
         """Drops what was gathered: the store has it."""
@@ -80,20 +91,15 @@ class Items:
             raise InvalidRequest(f"{place} is {given!r:.80}: expected a list of texts or objects")
         scope, first, raws = str(self.count), 0, list[bytes]()
         for number, part in enumerate(given):
-            fields = {"text": part} if isinstance(part, str) else self._fields(f"{place}[{number}]", part)
+            fields = fields_of_part(f"{place}[{number}]", part)
             self._check(f"{place}[{number}]", split, fields)
-            raws.append(_encoded(f"{place}[{number}]", fields))
+            raws.append(encoded(f"{place}[{number}]", fields))
             self._note(raws[-1:])
             if self._is_full():
                 self._sections.append(Section(split.name, scope, first, raws))
                 first, raws = first + len(raws), []
                 yield self._taken()
         self._sections.append(Section(split.name, scope, first, raws, seal=True))
-
-    def _fields(self, place: str, given: object) -> dict[str, Any]:
-        if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-            raise InvalidRequest(f'{place} is {given!r:.80}: expected an object of fields, such as {{"text": …}}')
-        return dict(given)
 
     def _check(self, place: str, source: Step, fields: Mapping[str, Any]) -> None:
         """Raises InvalidRequest where the prompt of a step that follows this source alone names what it lacks."""
@@ -119,13 +125,3 @@ class Items:
         found, self._sections = self._sections, []
         self._items = self._bytes = 0
         return found
-
-
-def _encoded(place: str, fields: Mapping[str, Any]) -> bytes:
-    try:
-        raw = orjson.dumps(fields)
-    except TypeError as error:
-        raise InvalidRequest(f"{place} is no JSON: {error}; expected text, numbers, lists and objects only") from error
-    if len(raw) > MOST_BYTES:
-        raise InvalidRequest(f"{place} has {len(raw):,} bytes: expected at most {MOST_BYTES:,}; split it into parts")
-    return raw

@@ -60,7 +60,8 @@ class Steps:
         over = follows[0] if apart or follows[0].kind == "source" else follows[0].over
         if kind == "reduce" and over is not None:
             # What brings parts together is done for what they are parts of.
-            over = over.follows[0] if over.follows else None
+            whole = over.follows[0] if over.follows else None
+            over = whole if whole is None or whole.kind == "source" else whole.over
         if kind in ASKING:
             check_prompt(prompt)
             model = (options or {}).get("model")

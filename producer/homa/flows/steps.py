@@ -48,6 +48,12 @@ class Step:
     code_version: str = ""
     #: Of a split: the field of an input that has its parts.
     parts: str = ""
+    #: Of a split into units: page, section, chunk or document; of a chunk most tokens, and those that it repeats.
+    unit: str = ""
+    tokens: int = 0
+    overlap: int = 0
+    #: Of a code step whose results are parts: the split that has them.
+    splits: str = ""
     #: Of a step that is answered from outside: how long somebody may take, and what is answered if nobody does.
     wait: Wait | None = None
 

@@ -13,8 +13,9 @@
 
 A step says what it does by one of `split`, `map`, `reduce`, `filter`, `join`, `wait` and `code`. Its value is the step
 or steps that it follows, `inputs` where it follows none; that of `code` is a function's name, and `step` says what it
-follows. All else are the arguments of the method of `Flow` of that name. The order of the steps is free. A prompt that
-begins with `@` names a file beside this one, and so does a schema that is a text.
+follows; that of `split` is a field, unless `unit` or `function` says what makes the parts. All else are the arguments
+of the method of `Flow` of that name. The order of the steps is free. A prompt that begins with `@` names a file beside
+this one, and so does a schema that is a text.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class _Reading:
 
     def _follows(self, name: str) -> list[str]:
         verb = self._verb(name)
-        if verb == "split":
+        if verb == "split" and "function" not in self._steps[name]:
             return [INPUTS]
         # A code step names its function there.
         said = self._steps[name].get("step", INPUTS) if verb == "code" else self._steps[name][verb]
@@ -124,8 +125,14 @@ class _Reading:
     def _add(self, flow: Flow, name: str, made: Mapping[str, Step]) -> Step:
         verb, said = self._verb(name), dict(self._steps[name])
         value = said.pop(verb)
+        if verb == "split" and "function" not in said:
+            if "unit" in said and value != INPUTS:
+                raise InvalidRequest(
+                    f"split is {value!r:.80} with a unit: expected {INPUTS!r}, which is cut into units"
+                )
+            return flow.split(None if "unit" in said else value, name=name, **said)
         if verb == "split":
-            return flow.split(value, name=name, **said)
+            return flow.split(step=[made[each] for each in self._follows(name)], name=name, **said)
         for each in ("prompt", "system"):
             if isinstance(said.get(each), str):
                 said[each] = self._text(said[each])

@@ -9,24 +9,14 @@ from contextlib import asynccontextmanager
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context
 from homa.gateway.access.doorkeeper import Doorkeeper
-from homa.gateway.anthropic.batches import endpoints as anthropic_batches
-from homa.gateway.anthropic.batches.lines import MessageLines
 from homa.gateway.batches.file_batches import FileBatches
 from homa.gateway.batches.keeper import Keeper
-from homa.gateway.batches.line_format import LineFormat
 from homa.gateway.batches.work import Workshop
 from homa.gateway.endpoint import Limits, Services
 from homa.gateway.files.kept_files import KeptFiles
+from homa.gateway.line_formats import LINE_FORMATS
 from homa.gateway.live_jobs import LiveJobs
-from homa.gateway.openai.batches import endpoints as openai_batches
-from homa.gateway.openai.batches.forms import FORMS
 from homa.submit.submitter import Submitter
-
-#: (API, endpoint) -> how lines of its batches look.
-LINE_FORMATS: dict[tuple[str, str], LineFormat] = {
-    **{(openai_batches.API, endpoint): form for endpoint, form in FORMS.items()},
-    (anthropic_batches.API, anthropic_batches.ENDPOINT): MessageLines(),
-}
 
 
 def services_of(context: Context, limits: Limits) -> tuple[Services, AwaitingDriver]:

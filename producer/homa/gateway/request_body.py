@@ -9,14 +9,12 @@ import orjson
 from starlette.requests import Request
 
 from homa.gateway.errors import ApiError
+from homa.gateway.json_depth import TOO_DEEP, is_too_deep
 
 #: Most bytes of a body: the most that a provider takes in one request with images in it.
 MOST_BYTES = 50 * 1024 * 1024
 #: A body has to be here within this time, s.
 BODY_S = 60.0
-#: orjson reads 1024 levels of lists and objects, and writes 254: a body is put into others, within so many more.
-_LEVELS, _ROOM = 254, 20
-TOO_DEEP = f"is nested too deeply: expected at most {_LEVELS - _ROOM} levels"
 
 
 async def json_object(request: Request, most_bytes: int) -> dict[str, Any]:
@@ -47,16 +45,6 @@ async def json_object(request: Request, most_bytes: int) -> dict[str, Any]:
     return body
 
 
-def is_too_deep(data: bytes, body: Any) -> bool:
-    """Whether a document is nested so deeply that it could not be written within others.
-
-    Args:
-        data: it as JSON.
-        body: it as it was read.
-    """
-    return data.count(b"[") + data.count(b"{") > _LEVELS - _ROOM and _is_too_deep(body)
-
-
 async def _read(request: Request, most_bytes: int) -> bytes:
     told = request.headers.get("content-length", "")
     if told.isdigit() and int(told) > most_bytes:
@@ -68,16 +56,6 @@ async def _read(request: Request, most_bytes: int) -> bytes:
             raise _too_long(most_bytes)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _is_too_deep(body: Any) -> bool:
-    for _ in range(_ROOM):
-        body = [body]
-    try:
-        orjson.dumps(body)
-    except TypeError:
-        return True
-    return False
 
 
 def _too_long(most_bytes: int) -> ApiError:

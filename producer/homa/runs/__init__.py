@@ -9,6 +9,7 @@ resume_batch.py      what becomes of that batch
 plan.py              which rows of a resumed run are to be asked, and why
 plan_words.py        the plan made, told in words, and why a run is refused
 feeder.py            the thread that submits, never far ahead of what has ended
+citing.py            rows' texts until their answers are there, and the answers' quotes found in them
 result_lines.py      lines of a batch that have ended, as lines of the results file
 tally.py             counts, and when failures are too many
 errors.py            how a run breaks off

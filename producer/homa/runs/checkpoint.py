@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,17 @@ import orjson
 from homa.files.remote.address import Address, address_of, is_address
 from homa.files.remote.bucket import Bucket, Replaced
 from homa_shared.model.errors import HomaError, InvalidRequest, OutputUnwritable
+
+
+@dataclass(frozen=True, slots=True)
+class NotedRun:
+    """A run of a flow that asks about documents in parts."""
+
+    id: str
+    #: Digest of what is asked.
+    order: str
+    #: Id and digest of each of its inputs.
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Checkpoint:
     unresolved: int = 0
     #: Attempts of theirs whose price is not known.
     unpriced: int = 0
+    #: Runs of flows beside the batch, whose costs are theirs.
+    runs: Sequence[NotedRun] = ()
 
 
 class CheckpointFile:
@@ -123,8 +137,9 @@ class StoredCheckpoint(CheckpointFile):
 
 def _parsed(content: bytes, name: str) -> Checkpoint:
     try:
-        return Checkpoint(**orjson.loads(content))
-    except (orjson.JSONDecodeError, TypeError) as error:
+        told = orjson.loads(content)
+        return Checkpoint(**{**told, "runs": [NotedRun(**run) for run in told.get("runs", ())]})
+    except (orjson.JSONDecodeError, TypeError, AttributeError) as error:
         raise _invalid(name, error) from None
 
 

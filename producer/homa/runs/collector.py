@@ -11,7 +11,8 @@ import time
 
 from homa.client.batch_lines import read_page
 from homa.drivers.effects import ask_patiently
-from homa.files.writers.earlier_line import TRUNCATED
+from homa.files.writers.earlier_line import INVALID, TRUNCATED
+from homa.runs.feeder import Refused
 from homa.runs.result_lines import ResultLine, result_lines
 from homa.runs.resume_batch import EarlierBatch
 from homa.runs.run_state import RunParts, RunState, StopReason
@@ -38,7 +39,7 @@ class Collector:
     def __init__(self, parts: RunParts, state: RunState) -> None:
         self._state = state
         self._driver, self._keys, self._lane = parts.session.driver, parts.session.keys, parts.run_options.lane
-        self._writer, self._kept = parts.writer, parts.kept
+        self._writer, self._kept, self._cited = parts.writer, parts.kept, parts.cited
         self._workers, self._progress, self._interruption = parts.workers, parts.progress, parts.interruption
         self._retry = parts.resumption.retry
         self._running = 0
@@ -56,13 +57,13 @@ class Collector:
                 read_page(self._keys, view.id, after, unless=self._writer.done if earlier else None)
             )
             for line in self._driver.run(result_lines(self._keys, page.lines, self._state.order)):
-                self._take(line, redone=earlier is not None and (earlier.cancelled or line.position <= earlier.known))
+                self.take(line, redone=earlier is not None and (earlier.cancelled or line.position <= earlier.known))
             wrote = self._take_refused() or page.cursor > after
             after = page.cursor
             self._show(view)
             if not wrote and (over or at_rest):
                 break
-            self._watch(view)
+            self.watch(view)
             looks = 0 if wrote else looks + 1
             if looks:
                 time.sleep(_PAUSES.pause_s(looks))
@@ -71,13 +72,16 @@ class Collector:
             # What asked for a stop came when there was nothing left to stop: the run has simply ended.
             self._state.stop = None
 
-    def _take(self, line: ResultLine, *, redone: bool) -> None:
+    def take(self, line: ResultLine, *, redone: bool) -> None:
         """Writes a line, unless its input has one.
 
         Args:
             redone: without an answer it will be tried anew, and so gets no line yet.
         """
+        if self._cited is not None:
+            line = self._cited.told(line)
         unfinished = line.state is not State.SUCCEEDED or (TRUNCATED in self._retry and line.cut)
+        unfinished = unfinished or (INVALID in self._retry and line.unverified > 0)
         if (redone and unfinished) or not self._writer.done.add(line.custom_id):
             return
         row = line.document["homa"].get("row", "")
@@ -90,12 +94,14 @@ class Collector:
     def _take_refused(self) -> int:
         rows = self._state.feeder.refused() if self._state.feeder is not None else []
         for refused in rows:
-            if self._writer.done.add(refused.custom_id):
-                self._writer.write(refused.line, refused.fields)
-                self._state.tally.count_bad(
-                    str(refused.bad), over_budget=refused.over_budget, skipped=refused.bad.skipped
-                )
+            self.refuse(refused)
         return len(rows)
+
+    def refuse(self, refused: Refused) -> None:
+        """Writes the line of a row that cannot be sent."""
+        if self._writer.done.add(refused.custom_id):
+            self._writer.write(refused.line, refused.fields)
+            self._state.tally.count_bad(str(refused.bad), over_budget=refused.over_budget, skipped=refused.bad.skipped)
 
     def _look(self) -> reads.BatchView:
         assert self._state.batch is not None
@@ -105,27 +111,28 @@ class Collector:
         self._state.view = view
         return view
 
-    def _watch(self, view: reads.BatchView) -> None:
+    def watch(self, view: reads.BatchView) -> None:
         """Begins to stop where there is a reason to."""
         if self._state.stop is not None:
             return
         signal = self._interruption.signal
         if signal is not None and not self._state.nothing_left(view):
-            self._stop(StopReason("interrupted", signal=signal), view)
+            self.stop(StopReason("interrupted", signal=signal), view)
             return
         try:
             self._workers.check()
         except WorkerLost as error:
-            self._stop(StopReason(str(error), misconfigured=error.misconfigured), view)
+            self.stop(StopReason(str(error), misconfigured=error.misconfigured), view)
             return
         if view.paused:
-            self._stop(StopReason(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
+            self.stop(StopReason(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
         elif self._state.more_to_come(view) and (why := self._state.tally.too_many()):
-            self._stop(StopReason(why), view)
+            self.stop(StopReason(why), view)
         elif self._state.feeder is not None and self._state.feeder.error is not None and not view.complete:
-            self._stop(StopReason(str(self._state.feeder.error) or repr(self._state.feeder.error)), view)
+            self.stop(StopReason(str(self._state.feeder.error) or repr(self._state.feeder.error)), view)
 
-    def _stop(self, stop: StopReason, view: reads.BatchView) -> None:
+    def stop(self, stop: StopReason, view: reads.BatchView) -> None:
+        """Begins to stop: nothing further is sent, and what waits is paused."""
         self._state.stop = stop
         if self._state.feeder is not None:
             self._state.feeder.stop()

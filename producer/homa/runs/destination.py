@@ -42,6 +42,7 @@ class Destination:
         force: bool,
         columns: Iterable[str],
         schema: Mapping[str, Any] | None,
+        cite: bool,
         say: Callable[[str], object],
     ) -> ResultsWriter:
         """The results, open for this run; arguments and errors are those of `open_output`.
@@ -55,6 +56,7 @@ class Destination:
             "force": force,
             "columns": columns,
             "schema": schema,
+            "cite": cite,
         }
         if not is_address(self.output):
             return open_output(self.output, self.form, **given)
@@ -73,7 +75,7 @@ class Destination:
         writer.elsewhere = copy
         return writer
 
-    def look(self, *, columns: Iterable[str], schema: Mapping[str, Any] | None) -> EarlierLines:
+    def look(self, *, columns: Iterable[str], schema: Mapping[str, Any] | None, cite: bool) -> EarlierLines:
         """The lines that results of an earlier run hold, as a look."""
         path = self.output
         if is_address(path):
@@ -81,7 +83,7 @@ class Destination:
             copy.begin(resume=True, force=False)
             copy.leave()
             path = self._path(copy)
-        return earlier_lines(path, self.form, columns=columns, schema=schema)
+        return earlier_lines(path, self.form, columns=columns, schema=schema, cite=cite)
 
     def _copy(self) -> WorkingCopy:
         address = checked_address(self.output, self.form)

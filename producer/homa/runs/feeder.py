@@ -17,6 +17,9 @@ from homa.drivers.blocking import BlockingDriver
 from homa.files import BadRow, Digests, HomaPart, Row, Unanswered, bad_row_line, result_line
 from homa.files.identity import row_digest, with_digest
 from homa.files.kept_fields import KeptFields
+from homa.runs.citing import CitedRows
+from homa.runs.long.aside import LongRows
+from homa.runs.long.ways import DIVIDED
 from homa.runs.row_request import RequestBuilder
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 
@@ -81,7 +84,9 @@ class Feeder:
         builder: how rows become requests.
         order: digest of what is asked of all rows.
         kept: where the fields of rows are put for the results; None where nobody wants them.
+        cited: where their texts are put for the quotes of answers.
         window: most lines that are submitted and not yet written; None for no bound.
+        aside: where documents are put that take several calls; None where there are none.
     """
 
     def __init__(
@@ -93,10 +98,14 @@ class Feeder:
         *,
         order: str = "",
         kept: KeptFields | None = None,
+        cited: CitedRows | None = None,
         window: int | None = WINDOW,
+        aside: LongRows | None = None,
     ) -> None:
         self._driver, self._submission, self._rows = driver, submission, rows
         self._builder, self._order, self._kept, self._window = builder, order, kept, window
+        self._cited = cited
+        self._aside = aside
         self._refused: queue.Queue[Refused] = queue.Queue(_MOST_REFUSED)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -162,6 +171,11 @@ class Feeder:
         # Kept before it is sent: its end may be there before this thread goes on.
         if self._kept is not None:
             self._kept.put(row.custom_id, row.fields, digest)
+        if self._cited is not None:
+            self._cited.keep(row, digest)
+        if DIVIDED in request and self._aside is not None:
+            self._aside.put(row, digest)
+            return None
         try:
             due = self._submission.add(with_digest(request, digest))
         except (InvalidRequest, BudgetExceeded) as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from homa.client.management.estimates import Estimate, Estimator
 from homa.files import BadRow, Row
+from homa.runs.long.ways import DIVIDED
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
 from homa.submit.batch_line_options import line_options
@@ -27,6 +28,8 @@ def _added(estimator: Estimator, builder: RequestBuilder, row: Row) -> BadRow | 
     request = builder.request(row)
     if isinstance(request, BadRow):
         return request
+    if DIVIDED in request:  # priced apart, as the calls that it takes
+        return None
     try:
         estimator.add(line_options(request))
     except InvalidRequest as error:

@@ -90,6 +90,8 @@ class Plan:
         self._fates = bytearray()
         #: Rows by what becomes of them: REASONS, EQUAL, LEFT_FAILED.
         self.counts: Counter[str] = Counter()
+        #: Answers kept that quote what their texts do not have.
+        self.unverified = 0
         #: Answers kept that were cut; rows that cannot be read now and keep their answers; answers found by id alone.
         self.cut = self.unreadable = self.unmarked = 0
         #: Lines whose input is gone, and the first of their ids.
@@ -202,6 +204,7 @@ class Plan:
         else:
             self.counts[_kept_as(line.end)] += 1
             self.cut += line.end is End.CUT
+            self.unverified += line.end is End.UNVERIFIED
             self._earlier.keep(line.place, name, digest, fields)
         if seq is not None:
             self._fates[seq] = _DUE if reason else _KEPT

@@ -60,7 +60,9 @@ def told(plan: Plan, resumption: Resumption) -> str:
 
 
 def _equal(plan: Plan) -> str:
-    return "kept" + (f", {plan.cut} of them cut: --retry truncated asks them anew" if plan.cut else "")
+    cut = f", {plan.cut} of them cut: --retry truncated asks them anew" if plan.cut else ""
+    wrong = f", {plan.unverified} with quotes not found: --retry invalid asks them anew" if plan.unverified else ""
+    return f"kept{cut}{wrong}"
 
 
 def _vanished(plan: Plan, resumption: Resumption) -> str:

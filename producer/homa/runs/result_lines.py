@@ -34,6 +34,10 @@ class ResultLine:
     #: Whether there is a reply that was cut, and whether it says nothing.
     cut: bool = False
     empty: bool = False
+    #: Quotes that it rests on; those that its texts do not have, and those of which nobody can tell.
+    quotes: int = 0
+    unverified: int = 0
+    unchecked: int = 0
 
 
 def result_lines(keys: Keys, lines: Sequence[Line[Any]], order: str = "") -> Flow[list[ResultLine]]:

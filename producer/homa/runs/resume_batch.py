@@ -61,12 +61,14 @@ def take_up(keys: Keys, note: Checkpoint, asked: str) -> Flow[EarlierBatch | Non
 
 
 def abandon(keys: Keys, note: Checkpoint) -> Flow[bool]:
-    """Cancels the batch of a note whose output is begun anew; true where it had jobs that waited."""
-    view = yield from ask_patiently(reads.batch(keys, note.batch))
-    if view is None or view.complete or view.cancel:
-        return False
-    yield from ask_patiently(admin.cancel_batch(keys, note.batch))
-    return True
+    """Cancels the batch and the flows of a note whose output is begun anew; true where they had jobs that waited."""
+    waited = False
+    for batch in (note.batch, *(run.id for run in note.runs)):
+        view = yield from ask_patiently(reads.batch(keys, batch))
+        if view is not None and not view.complete and not view.cancel:
+            yield from ask_patiently(admin.cancel_batch(keys, batch))
+            waited = True
+    return waited
 
 
 def _end_count(keys: Keys, batch_id: str) -> Op[int]:

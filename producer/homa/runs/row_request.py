@@ -10,6 +10,7 @@ from homa.client.result_documents import DOCUMENT_NOTES, UNIT
 from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa.files.rows import as_text
 from homa.runs.long.fitting import Fitting
+from homa.runs.long.ways import DIVIDED
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_line_options import body_options
 from homa_shared.calls.media import data_url, medium
@@ -31,6 +32,7 @@ class RequestBuilder:
         model: that all rows are sent to; None: each line of a batch file goes to its own.
         own_cap: the run has an output cap for lines that say none.
         stored: the stored template that rows give values to.
+        cite: answers are to carry quotes.
     """
 
     template: PromptTemplate
@@ -40,6 +42,16 @@ class RequestBuilder:
     stored: Template | None = None
     #: Holds rows against the window of the model; None where each goes to one of its own.
     fitting: Fitting | None = None
+    cite: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the prompt uses of a row."""
+        return self.template.names if self.stored is None else tuple(self.stored.names)
+
+    def as_sent(self, row: Row) -> Row:
+        """A row as the window of the model admits it. Raises InvalidRequest where it does not."""
+        return self._fitted(row, self.template.render(row))
 
     def request(self, row: Row) -> Mapping[str, Any] | BadRow:
         """The request of a row, under its custom_id; or the row as a bad one, with the reason."""
@@ -49,21 +61,24 @@ class RequestBuilder:
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
             if self.stored is not None:
-                return self._by_template(self.stored, self._fitted(row)[0])
-            row, prompt = self._fitted(row)
+                return self._by_template(self.stored, self._fitted(row, self.template.render(row)))
+            prompt = self.template.render(row)
+            if self.fitting is not None and self.fitting.may_exceed(row, prompt) and self.fitting.is_long(row, prompt):
+                if (asked := self.fitting.divides(row)) is not None:
+                    return {"prompt": prompt, "custom_id": row.custom_id, DIVIDED: asked}
+                row = self.fitting.fitted(row, prompt)
+                prompt = self.template.render(row)
             if not row.images and not row.notes and row.unit is None:
                 return {"prompt": prompt, "custom_id": row.custom_id}
             return _document_request(row, prompt)
         except (InvalidRequest, MissingField) as error:
             return row.rejected(str(error))
 
-    def _fitted(self, row: Row) -> tuple[Row, str]:
-        """A row as the window of the model admits it, and its prompt."""
-        prompt = self.template.render(row)
-        if self.fitting is None or not self.fitting.may_exceed(prompt):
-            return row, prompt
-        fitted = self.fitting.fitted(row, prompt)
-        return fitted, prompt if fitted is row else self.template.render(fitted)
+    def _fitted(self, row: Row, prompt: str) -> Row:
+        """A row as the window of the model admits it."""
+        fitting = self.fitting
+        long = fitting is not None and fitting.may_exceed(row, prompt) and fitting.is_long(row, prompt)
+        return fitting.fitted(row, prompt) if fitting is not None and long else row
 
     def _by_template(self, stored: Template, row: Row) -> Mapping[str, Any]:
         """A row as values of a stored template, with its images."""
@@ -81,6 +96,8 @@ class RequestBuilder:
         return found
 
     def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.cite:
+            raise InvalidRequest("is a line of a batch file, which is sent as it stands: expected no --cite for it")
         refuse_own_files(body, "a line of a batch file")
         request = {name: value for name, value in body_options(body).items() if name not in _DROPPED}
         if self.own_cap and "max_completion_tokens" in request:

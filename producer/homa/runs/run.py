@@ -11,18 +11,22 @@ from collections.abc import Iterator
 
 from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
+from homa.drivers.effects import ask_patiently
 from homa.files import BadRow, Digests, Row, look_ahead
 from homa.files.identity import OrderDigest, row_digest
 from homa.files.writers.earlier import EarlierLines
 from homa.runs.checkpoint import Checkpoint
 from homa.runs.collector import Collector
 from homa.runs.feeder import Feeder, MissingRows
+from homa.runs.long.aside import LongRows
+from homa.runs.long.asking import LongAsking
 from homa.runs.plan import EQUAL, LEFT_FAILED, Plan
 from homa.runs.plan_words import other_order, planned, told
 from homa.runs.resume_batch import ORDER, EarlierBatch, order_of, take_up
 from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
+from homa_shared.store import reads
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.
 _FEEDER_END_S = 30.0
@@ -47,6 +51,8 @@ class BatchRun:
                 self._collect_earlier()
             if self.state.stop is None:
                 self._run_missing()
+            if self.state.stop is None and self.state.aside:
+                self._ask_about_long()
         finally:
             feeder = self.state.feeder
             if feeder is not None:
@@ -54,6 +60,13 @@ class BatchRun:
                 feeder.join(_FEEDER_END_S)
             if self.state.plan is not None:
                 self.state.plan.close()
+            if self.state.aside is not None:
+                self.state.aside.close()
+
+    def _ask_about_long(self) -> None:
+        fitting, aside = self.parts.builder.fitting, self.state.aside
+        if fitting is not None and fitting.division is not None and aside is not None:
+            LongAsking(self.parts, self.state, self._collector, fitting.division, aside).ask()
 
     def _collect_earlier(self) -> None:
         parts, state = self.parts, self.state
@@ -61,6 +74,9 @@ class BatchRun:
         if note is None:
             return
         state.note = note
+        for run in note.runs:
+            if (view := parts.session.driver.run(ask_patiently(reads.batch(parts.session.keys, run.id)))) is not None:
+                state.flows[run.id] = view
         state.order = parts.session.driver.run(order_of(parts.session.keys, note))
         self._refuse_other_order(state.order)
         earlier = parts.session.driver.run(take_up(parts.session.keys, note, parts.run_options.digest))
@@ -82,15 +98,18 @@ class BatchRun:
             raise other_order(other.changed(mine), "the earlier run was")
 
     def _keep_fields(self, earlier: EarlierBatch) -> None:
-        """Fields of every row without a line: rows that could not be sent may stand before those that were."""
+        """Fields, texts of all rows without a line: those that could not be sent may stand before those that were."""
         parts = self.parts
-        if parts.kept is None or not earlier.submitted:
+        if (parts.kept is None and parts.cited is None) or not earlier.submitted:
             return
         for row in MissingRows(parts.run_inputs.rows(), parts.writer.done):
             if isinstance(row, Row):
                 request = parts.builder.request(row)
                 digest = "" if isinstance(request, BadRow) else row_digest(request)
-                parts.kept.put(row.custom_id, row.fields, digest)
+                if parts.kept is not None:
+                    parts.kept.put(row.custom_id, row.fields, digest)
+                if parts.cited is not None and digest:
+                    parts.cited.keep(row, digest)
 
     def _rows(self) -> Iterator[Row | BadRow]:
         """The rows to be asked: all of them, or what is left when they are held against the lines of earlier runs."""
@@ -106,7 +125,7 @@ class BatchRun:
         tally = state.tally
         tally.earlier = plan.counts[EQUAL] - tally.ends[State.SUCCEEDED]
         tally.failed_before = plan.counts[LEFT_FAILED]
-        tally.cut = plan.cut
+        tally.cut, tally.unverified = plan.cut, plan.unverified
         return iter(state.missing)
 
     def _planned(self, earlier: EarlierLines) -> Plan:
@@ -126,11 +145,11 @@ class BatchRun:
         head, rows = look_ahead(self._rows(), 1)
         if not head:
             return
-        before = state.spent_before()
-        if parts.run_options.budget is not None and parts.run_options.budget <= before.cost + before.unresolved:
+        before, all_spent = state.spent_before(), state.spent()
+        spent = all_spent.cost + all_spent.unresolved
+        if parts.run_options.budget is not None and parts.run_options.budget <= spent:
             state.stop = StopReason(f"the budget of ${usd(parts.run_options.budget)} is used up: raise --budget")
             return
-        spent = before.cost + before.unresolved
         state.order = str(parts.run_options.order)
         submission = BatchSubmission(
             parts.session.submitter,
@@ -142,7 +161,7 @@ class BatchRun:
             parts.writer.save()
         # The checkpoint first: a batch that nobody knows of would be paid for and never collected.
         state.note = Checkpoint(
-            submission.id, parts.run_options.digest, before.cost, before.unresolved, before.unpriced
+            submission.id, parts.run_options.digest, before.cost, before.unresolved, before.unpriced, before.runs
         )
         parts.checkpoint_file.write(state.note)
         parts.session.driver.run(submission.open())
@@ -152,6 +171,9 @@ class BatchRun:
 
     def _feed(self, submission: BatchSubmission, rows: Iterator[Row | BadRow]) -> None:
         parts = self.parts
+        fitting = parts.builder.fitting
+        if fitting is not None and fitting.division is not None:
+            self.state.aside = LongRows()
         self.state.feeder = Feeder(
             BlockingDriver(parts.session.context),
             submission,
@@ -159,6 +181,8 @@ class BatchRun:
             parts.builder,
             order=self.state.order,
             kept=parts.kept,
+            cited=parts.cited,
             window=parts.window,
+            aside=self.state.aside,
         )
         self.state.feeder.start()

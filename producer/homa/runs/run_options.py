@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from homa.files.citing.schema import INSTRUCTION, VERSION, CitedSchema
 from homa.files.identity import READERS_VERSION, OrderDigest
 from homa.files.units.unit import Units
 from homa_shared.model.money import usd
@@ -40,6 +41,8 @@ class RunOptions:
     budget: int | None = None
     #: What all prompts begin with, for the provider's prompt cache; False for no use of it.
     prompt_cache: bool | str | None = None
+    #: Answers are to carry the quotes that they rest on.
+    cite: bool = False
     #: What of a document is a row.
     units: Units = field(default_factory=Units)
 
@@ -53,14 +56,27 @@ class RunOptions:
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
-        """JSON schema of the replies."""
-        return self.given.get("schema")
+        """JSON schema of the replies, as the results have them."""
+        said = self.given.get("schema")
+        if said is None or isinstance(said, Mapping):
+            return said
+        from homa.submit.response_format import response_format
+
+        schema: Mapping[str, Any] = response_format(said)["json_schema"]["schema"]
+        return schema
 
     @property
     def options(self) -> dict[str, Any]:
         """Options of `submit` that all rows share."""
-        said = {"model": self.model, **self.given}
+        said = {"model": self.model, **self.given, **(self._cited() if self.cite else {})}
         return {name: value for name, value in said.items() if value not in (None, {}, (), "")}
+
+    def _cited(self) -> dict[str, Any]:
+        """What asks for quotes; a stored template has a system text of its own, and leaves it to the schema."""
+        said: dict[str, Any] = {"schema": CitedSchema(self.schema).schema}
+        if self.given.get("template") is None:
+            said["system"] = "\n\n".join(filter(None, [self.system, INSTRUCTION]))
+        return said
 
     def batch_options(self, name: str, spent: int) -> dict[str, Any]:
         """The same with what is left of the budget.
@@ -84,6 +100,7 @@ class RunOptions:
         under any output cap, and one that was cut is done anew by `--retry truncated`.
         """
         parameters = {name: value for name, value in self.given.items() if name not in _NOT_ASKED}
+        parameters["cite"] = VERSION if self.cite else None
         return OrderDigest.of(
             {
                 "model": self.model,
@@ -104,6 +121,8 @@ class RunOptions:
         import orjson
 
         asked = {**self.options, "prompt": self.prompt, "budget": self.budget}
+        if "schema" in asked:
+            asked["schema"] = self.schema
         if self.units.asked:
             asked["units"] = self.units.asked
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from homa.client.session import Session
 from homa.files import ResultsWriter
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
+from homa.runs.citing import CitedRows
 from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.inputs import RunInputs
+from homa.runs.long.aside import LongRows
 from homa.runs.plan import EQUAL, NEW, REASONS, VANISHED, Plan, Resumption
 from homa.runs.progress import RunProgress
 from homa.runs.progress_display import ProgressDisplay
@@ -48,6 +50,8 @@ class RunParts:
     resumption: Resumption = field(default_factory=Resumption)
     #: Where rows' fields wait for their line; None for results that do not repeat them.
     kept: KeptFields | None = None
+    #: Where rows' texts wait for their answers; None where these carry no quotes.
+    cited: CitedRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,11 @@ class RunState:
     missing: MissingRows | None = None
     #: Digest of the order of the batch that runs now.
     order: str = ""
+    #: Documents that are asked about in parts, once all others have ended, and the runs of flows that do so.
+    aside: LongRows | None = None
+    flows: dict[str, reads.BatchView] = field(default_factory=dict)
+    #: Of these documents: those that could not be divided, which count among the bad ones.
+    refused_aside: int = 0
 
     def spent_before(self) -> Checkpoint:
         """What earlier parts of the run cost."""
@@ -93,6 +102,17 @@ class RunState:
             note.cost + view.nano_usd,
             note.unresolved + view.unresolved_nano_usd,
             note.unpriced + view.unpriced,
+            note.runs,
+        )
+
+    def spent(self) -> Checkpoint:
+        """What the run has cost so far, flows included."""
+        costs, flows = self.spent_before(), self.flows.values()
+        return replace(
+            costs,
+            cost=costs.cost + sum(each.nano_usd for each in flows),
+            unresolved=costs.unresolved + sum(each.unresolved_nano_usd for each in flows),
+            unpriced=costs.unpriced + sum(each.unpriced for each in flows),
         )
 
     def nothing_left(self, view: reads.BatchView) -> bool:
@@ -110,6 +130,7 @@ class RunState:
         if self.missing is None:
             return (None if self.estimate is None else max(self.estimate, self.tally.ended)), True
         seen = self.missing.skipped + self.tally.bad + (self.feeder.submitted if self.feeder is not None else 0)
+        seen += (len(self.aside) if self.aside is not None else 0) - self.refused_aside
         if self.feeder is None or self.feeder.finished:
             return seen, False
         return (None if self.estimate is None else max(self.estimate, seen)), True
@@ -120,6 +141,7 @@ class RunState:
         Args:
             running: calls in flight in its lane, others' included.
         """
+        costs = self.spent() if self.flows else None
         before = self.note or Checkpoint("", "")
         total, about = self.total
         return RunProgress(
@@ -129,9 +151,9 @@ class RunState:
             total=total,
             about=about,
             in_flight=min(view.live, running),
-            cost=before.cost + view.nano_usd,
-            unresolved=before.unresolved + view.unresolved_nano_usd,
-            unpriced=before.unpriced + view.unpriced,
+            cost=before.cost + view.nano_usd if costs is None else costs.cost,
+            unresolved=before.unresolved + view.unresolved_nano_usd if costs is None else costs.unresolved,
+            unpriced=before.unpriced + view.unpriced if costs is None else costs.unpriced,
             waiting=view.id if view.live and not running else "",
             note="finishing calls in flight" if self.stop is not None else "",
         )
@@ -144,7 +166,7 @@ class RunState:
 
     def summary(self, seconds: float, output: str) -> dict[str, Any]:
         """What `--json` prints: counts of the whole run, parts before a resumption included."""
-        costs = self.spent_before()
+        costs = self.spent()
         total = self.total[0]
         return {
             "batch": self.batch,
@@ -157,6 +179,8 @@ class RunState:
             "expired": self.tally.ends[State.EXPIRED],
             "cut": self.tally.cut,
             "cut_empty": self.tally.cut_empty,
+            "unverified": self.tally.unverified,
+            "quotes": dict(self.tally.quotes),
             "cost_usd": usd(costs.cost),
             "unresolved_usd": usd(costs.unresolved),
             "unpriced_jobs": costs.unpriced,

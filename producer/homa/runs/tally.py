@@ -72,6 +72,10 @@ class RunTally:
     #: Answers that were cut at their output cap, and those of them that say nothing.
     cut: int = 0
     cut_empty: int = 0
+    #: Answers with quotes that their texts do not have.
+    unverified: int = 0
+    #: Quotes of the answers that this run got: verified, unverified, unchecked; and answers without any, where asked.
+    quotes: Counter[str] = field(default_factory=Counter)
     #: Name and reason of the first input that failed for another reason than money; empty while none has.
     first_failure: str = ""
     _alike: set[tuple[str, str]] = field(default_factory=set)
@@ -120,12 +124,21 @@ class RunTally:
         self.over_budget += line.kind in _MONEY
         self.cut += line.cut
         self.cut_empty += line.empty
+        if "citations" in line.document["homa"]:
+            self._count_quotes(line)
         if line.state is State.FAILED and line.kind not in _MONEY:
             self.first_failure = self.first_failure or f"{line.custom_id}: {line.message}"
         jobs = self.ends.total()
         if jobs <= ALIKE and line.state is not State.SUCCEEDED:
             self._alike.add((line.kind, _gist(line.message)))
             self._last = line
+
+    def _count_quotes(self, line: ResultLine) -> None:
+        self.unverified += line.unverified > 0
+        self.quotes["verified"] += line.quotes - line.unverified - line.unchecked
+        self.quotes["unverified"] += line.unverified
+        self.quotes["unchecked"] += line.unchecked
+        self.quotes["uncited"] += not line.quotes
 
     def too_many(self) -> str | None:
         """Why the run should pause; None where it should go on."""

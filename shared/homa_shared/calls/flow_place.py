@@ -78,9 +78,8 @@ class Value:
     fields: Mapping[str, Any]
 
     @classmethod
-    def of_item(cls, raw: bytes) -> Value:
-        """An item from the store."""
-        fields: Mapping[str, Any] = orjson.loads(raw)
+    def of_item(cls, fields: Mapping[str, Any]) -> Value:
+        """An item."""
         return cls(shown(fields.get("text", fields)), fields)
 
     @classmethod

@@ -19,7 +19,8 @@ WORDS = frozenset(
 )
 
 
-#: The first version of requests that knows steps which wait: others would call a model for them.
+#: The first version of requests that knows steps which wait, or make parts: others would call a model for them, or
+#: leave the parts.
 _WAIT_VERSION = 5
 
 
@@ -58,6 +59,8 @@ class AnswerRules:
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Of a step that is answered from outside; None: it is not.
     wait: Wait | None = None
+    #: Of a code step whose results are parts: the source that they are put into.
+    splits: str = ""
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> AnswerRules:
@@ -68,12 +71,13 @@ class AnswerRules:
             str(found.get("code", "")),
             found.get("filters") or {},
             Wait.decode(found["wait"]) if "wait" in found else None,
+            str(found.get("splits", "")),
         )
 
     @property
     def least_version(self) -> int:
         """The first version of requests that knows what they say; 0: whichever knows flows."""
-        return _WAIT_VERSION if self.wait is not None else 0
+        return _WAIT_VERSION if self.wait is not None or self.splits else 0
 
     def encode(self) -> bytes:
         """As it stands in a stored request."""
@@ -82,6 +86,8 @@ class AnswerRules:
             said["escalation"] = self.escalation
         if self.code:
             said["code"] = self.code
+        if self.splits:
+            said["splits"] = self.splits
         if self.wait is not None:
             said["wait"] = self.wait.encode()
         return orjson.dumps({**said, "filters": self.filters} if self.filters else said)

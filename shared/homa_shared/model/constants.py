@@ -50,6 +50,11 @@ EVENTS_HELD = 2000
 #: So many events at most are counted one by one to find out where a handler's group stands.
 EVENTS_PLACED = 1000
 
+# batches of files
+
+#: A batch of a file that no gateway has gone on with for so long is gone on with by a worker's process.
+UNTENDED_MS = 10_000
+
 # leases and workers
 
 #: Length of a lease where nothing else is set.

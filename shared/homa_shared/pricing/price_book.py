@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.billing import STANDARD, Billing, Terms
+from homa_shared.kinds.context_windows import documented_window
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
 from homa_shared.pricing.own_prices import own_models, own_price
 from homa_shared.pricing.price_list import listed, models_of, recognised
 from homa_shared.pricing.rate_card import Card, ListPrice
+from homa_shared.pricing.regional_servers import usual_server
 from homa_shared.pricing.terms import listed_card, settings_card, unlisted_card
 
 if TYPE_CHECKING:
@@ -152,12 +154,13 @@ class PriceBook:
         return [*cards, *(card for card in further if card is not None)]
 
     def context_window(self, target: Target) -> int | None:
-        """Tokens of prompt and reply together, as the settings or genai-prices say; None where neither does."""
+        """Tokens of prompt and reply together, by settings, genai-prices or makers' documents; None: nobody says."""
         if target not in self._windows:
             own = next((alias.context_window for _, alias in self._aliases(target) if alias.context_window), None)
             models = (listed(name, price_list) for price_list, name in self._references(target))
             known = (found.model.context_window for found in models if found is not None)
-            self._windows[target] = own or next((window for window in known if window), None)
+            documented = map(documented_window, self.model_names(target))
+            self._windows[target] = own or next((window for window in (*known, *documented) if window), None)
         return self._windows[target]
 
     def model_names(self, target: Target) -> list[str]:
@@ -242,7 +245,8 @@ class PriceBook:
         if provider is None:
             return None
         # A server that is not recognised is taken as a gateway before the kind's own.
-        by_address = provider.endpoint if provider.endpoint and recognised(provider.endpoint) else None
+        server = usual_server(provider.endpoint) if provider.endpoint else ""
+        by_address = server if server and recognised(server) else None
         return provider.price_list or by_address or profile_of(provider.kind).billing.price_list
 
     def _aliases(self, target: Target) -> Iterator[tuple[str, ModelAlias]]:

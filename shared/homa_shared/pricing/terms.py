@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from homa_shared.pricing.own_prices import READ_ON, OwnPrice, steps
 from homa_shared.pricing.price_list import Listed, card_of, listed_steps
 from homa_shared.pricing.rate_card import Card, own_card
+from homa_shared.pricing.regional_servers import regional_factor
 
 if TYPE_CHECKING:
     from homa_shared.kinds.billing import Billing, Terms
@@ -50,7 +51,7 @@ def listed_card(
             rest.append(name)
     is_own = price_list == billing.price_list
     factor = _factor(rest, billing, found.model.id, now_s) if is_own else None
-    at_server = billing.endpoint_factor(endpoint, found.model.id) if is_own and endpoint else 1
+    at_server = billing.endpoint_factor(endpoint, found.model.id) if is_own and endpoint else regional_factor(endpoint)
     price = found.price(now_s, context)
     if price is None or (factor is None and rest):
         return None

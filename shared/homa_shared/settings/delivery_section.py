@@ -1,4 +1,4 @@
-"""What workers deliver by: the mail server that they send through, and the secret that signs webhooks."""
+"""What workers deliver by: the mail server that they send through, and the secrets that sign webhooks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import base64
 import binascii
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from homa_shared.model.errors import ConfigError
 from homa_shared.settings.sections import Section
-from homa_shared.settings.values import LocalPath
+from homa_shared.settings.values import LocalPath, listed
 
 
 def signing_key(secret: str) -> bytes:
@@ -37,8 +38,24 @@ def _signing_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _signed_for(name: str) -> str:
+    if "://" not in name:
+        return name
+    try:
+        url = urlsplit(name)
+        if url.scheme.lower() in ("http", "https") and url.hostname and "@" not in url.netloc:
+            return name
+    except ValueError:
+        pass
+    raise ValueError("expected a tenant, or the beginning of a URL such as https://hooks.example.com/acme")
+
+
 #: Signs webhooks (https://www.standardwebhooks.com).
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
+#: Those that sign side by side, so that a receiver may change from one to the next: a list, or one text with commas.
+SigningSecrets = Annotated[tuple[SigningSecret, ...], BeforeValidator(listed), Field(max_length=4)]
+#: A tenant, or the beginning of the URLs of an endpoint.
+SignedFor = Annotated[str, AfterValidator(_signed_for)]
 
 
 class Mail(Section):

@@ -16,6 +16,8 @@ from homa_shared.settings.toml_lines import SettingPath, dotted
 
 MASK = "********"
 _SECRET_NAMES = ("key", "dsn", "secret", "token", "password", "credential", "authorization", "signature")
+#: Tables and lists all of whose values are secrets.
+_SECRETS = frozenset({"deliver_secret", "deliver_secrets"})
 _NO_SECRET = frozenset({"api_key_file", "keys", "max_tokens", "max_completion_tokens"})
 #: What was expected, by pydantic's type of error; `{…}` are its own details.
 _EXPECTED = {
@@ -49,7 +51,9 @@ def masked(path: SettingPath, value: Any) -> Any:
         return MASK
     if isinstance(value, Mapping):
         return {key: masked((*path, str(key)), item) for key, item in value.items()}
-    if value is not None and path and _is_secret(path[-1]):
+    if isinstance(value, (list, tuple)) and path[:1] and path[0] in _SECRETS:
+        return [MASK for _ in value]
+    if value is not None and path and (path[0] in _SECRETS or _is_secret(path[-1])):
         return MASK
     return without_passwords(value) if isinstance(value, str) and "://" in value else value
 

@@ -18,7 +18,7 @@ from homa_shared.kinds.registry import builtin_kinds, is_kind, package_of
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.plugins import Policy
-from homa_shared.settings.delivery_section import Mail, SigningSecret
+from homa_shared.settings.delivery_section import Mail, SignedFor, SigningSecrets
 from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet
@@ -84,9 +84,12 @@ class Settings(BaseSettings):
     templates: dict[str, TemplateSettings] = {}
     #: Schedules that `homa apply` makes, by name.
     schedules: dict[Name, ScheduleSettings] = {}
-    #: Signs the webhooks that schedules deliver to, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes.
-    #: Without one they go unsigned.
-    deliver_secret: SigningSecret | None = None
+    #: Signs webhooks, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes. Several, up to four, sign side
+    #: by side, so that receivers may change from one to the next. Without one they go unsigned.
+    deliver_secret: SigningSecrets = ()
+    #: The same for a tenant, by its name, or for an endpoint, by the beginning of its URL; the longest beginning goes
+    #: before the tenant, and both before `deliver_secret`.
+    deliver_secrets: dict[SignedFor, Annotated[SigningSecrets, Field(min_length=1)]] = {}
     #: Webhooks may go to private, loopback and link-local addresses, too.
     deliver_private: bool = False
     #: Directories and buckets under which workers write what schedules deliver; with none, only beside an embedded

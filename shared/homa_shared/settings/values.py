@@ -43,7 +43,8 @@ def duration_s(value: Any) -> int:
     return int(match[1]) * _SECONDS_OF_UNIT[match[2]]
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A list as it is, and the parts of one text with commas between them."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -137,7 +138,7 @@ NanoUsd = Annotated[
     int, BeforeValidator(_price), PlainSerializer(usd, when_used="json"), WithJsonSchema({"type": "string"})
 ]
 #: Several words: a list, or one string with commas between them.
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 #: A share of something: `off`, `all`, or a number between.
 Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 #: A path on this machine; `~` is the user's own directory.
@@ -147,10 +148,10 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 WebhookUrl = Annotated[str, AfterValidator(_webhook_url)]
 BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
 #: Several of them: a list, or one string with commas between them.
-BlobsUrls = Annotated[tuple[BlobsUrl, ...], BeforeValidator(_listed)]
+BlobsUrls = Annotated[tuple[BlobsUrl, ...], BeforeValidator(listed)]
 #: Directories and beginnings of addresses: a list, or one string with commas between them.
 ReadPlaces = Annotated[
-    tuple[Annotated[str, BeforeValidator(_read_place), Field(min_length=1)], ...], BeforeValidator(_listed)
+    tuple[Annotated[str, BeforeValidator(_read_place), Field(min_length=1)], ...], BeforeValidator(listed)
 ]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]

@@ -1,7 +1,7 @@
 """Batches of files, as the store knows them beside their jobs: what was asked for, how far lines became jobs (`cursor`)
 and how far answers stand in files (`written`).
 
-Any gateway may move either; a script refuses unless it stands where the mover believes it does.
+Whoever works on it (gateway_work.py) may move either; a script refuses unless it stands where the mover believes.
 """
 
 from __future__ import annotations
@@ -115,17 +115,6 @@ def create_batch(
         said["metadata"] = sealed_text(keys, Kind.FILE_BATCH, said["metadata"], batch_id)
     args = ("create", batch_id, tenant, api, input_id, keyed_list(keys, digest), window_ms, orjson.dumps(said))
     return call(keys, "gateway_batch", args, lambda reply: Created(text(reply)))
-
-
-def claim_batches(keys: Keys, most: int, hold_ms: int) -> Op[list[str]]:
-    """Batches that somebody should look at; others leave them to whoever asked for so long."""
-    args = ("claim", "", most, hold_ms)
-    return call(keys, "gateway_batch", args, lambda reply: [text(name) for name in reply])
-
-
-def rest_batch(keys: Keys, batch_id: str, pause_ms: int) -> Op[None]:
-    """Says when a batch is to be looked at next."""
-    return call(keys, "gateway_batch", ("rest", batch_id, pause_ms), lambda _: None)
 
 
 def checked_batch(keys: Keys, batch_id: str, total: int) -> Op[None]:

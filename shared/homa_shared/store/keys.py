@@ -272,7 +272,16 @@ KEYS: dict[str, KeySpec] = {
         "gb.of:<api>:<tenant>", "zset", "-", "`created batch` of a tenant's batches of files, in that order"
     ),
     "gateway_batch_work": KeySpec(
-        "gb.work", "zset", "until the batch ends", "batch of a file -> when a gateway looks at it next (ms)"
+        "gb.work", "zset", "until the batch ends", "batch of a file -> when somebody looks at it next (ms)"
+    ),
+    "gateway_seen": KeySpec(
+        "gb.seen", "string", "-", "when a gateway last looked for batches of files to go on with (ms)"
+    ),
+    "gateway_stand_in": KeySpec(
+        "gb.in:<place>", "string", "15 s, renewed", "a worker's process goes on with batches of files that are there"
+    ),
+    "gateway_elsewhere": KeySpec(
+        "gb.not:<place>", "set", "a minute", "batches whose files are not there, so that others try"
     ),
     # gateway keys, bells of readers (`deltas`), batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),

@@ -25,7 +25,7 @@ from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.schedules.delivery import kind_of, recipient_of
 from homa_shared.schedules.variables import filled, holes_in, values_at
-from homa_shared.settings.delivery_section import Mail, signing_key
+from homa_shared.settings.delivery_section import Mail
 from homa_shared.settings.model import Settings
 from homa_shared.store.blobs import Blobs, BlobsUnavailable
 from homa_shared.store.client import AsyncStore
@@ -37,6 +37,7 @@ from homa_shared.store.transitions.media import places
 from homa_workers import command_line
 from homa_workers.deliveries import files, mail, webhook
 from homa_workers.deliveries.document import RunEnd, document, text
+from homa_workers.deliveries.signing import Signing
 from homa_workers.deliveries.undelivered import Undelivered
 from homa_workers.deliveries.webhook_document import WebhookEnd
 from homa_workers.observe.worker_log import WorkerLog
@@ -57,8 +58,8 @@ class Ways:
     """By what deliveries go, as the settings of a worker process have it."""
 
     mail: Mail
-    #: Signs webhooks; None: they go unsigned.
-    key: bytes | None
+    #: Signs webhooks.
+    signing: Signing
     #: Webhooks may go to addresses that are not public, too.
     private: bool
     #: Directories and buckets, as URLs, under which files may be written; None: anywhere.
@@ -66,12 +67,12 @@ class Ways:
 
     @classmethod
     def of(cls, settings: Settings) -> Ways:
-        secret, places_ = settings.deliver_secret, settings.deliver_files
+        places_ = settings.deliver_files
         # Beside an embedded store whoever makes a schedule is the user that the worker runs as.
         anywhere = not places_ and settings.redis_url is None
         return cls(
             settings.mail,
-            None if secret is None else signing_key(secret.get_secret_value()),
+            Signing.of(settings),
             settings.deliver_private,
             None if anywhere else places_,
         )
@@ -142,7 +143,8 @@ class Courier:
     async def _tell(self, end: WebhookEnd) -> None:
         outcome = await self._ended(end.job, end.state) if end.job else {}
         document, ways = end.document(outcome), self._ways
-        await webhook.post(end.target, end.delivery, document, key=ways.key, private=ways.private)
+        keys = ways.signing.keys(end.target, end.told.get("tenant") or "")
+        await webhook.post(end.target, end.delivery, document, keys=keys, private=ways.private)
 
     async def _ended(self, job: str, state: str) -> dict[str, Any]:
         outcome = await self._outcome(job)
@@ -155,7 +157,8 @@ class Courier:
         told, ways = document(end, outcome), self._ways
         match kind_of(end.target):
             case "webhook":
-                await webhook.post(end.target, end.delivery, told, key=ways.key, private=ways.private)
+                keys = ways.signing.keys(end.target, end.tenant)
+                await webhook.post(end.target, end.delivery, told, keys=keys, private=ways.private)
             case "mail":
                 words = text(end, outcome)
                 to = recipient_of(end.target)

@@ -45,6 +45,8 @@ class RunEnd:
     lines: int | None = None
     lines_failed: int | None = None
     unsent: int | None = None
+    #: Of its schedule; releases before said none.
+    tenant: str = ""
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> RunEnd:

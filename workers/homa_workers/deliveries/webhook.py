@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Sequence
 
 import aiohttp
 from aiohttp import ClientConnectorDNSError, ClientConnectorError
@@ -18,33 +19,37 @@ TIMEOUT_S = 30.0
 _GONE = 410
 
 
-def signed_headers(key: bytes | None, delivery: str, timestamp_s: int, body: bytes) -> dict[str, str]:
+def signed_headers(keys: Sequence[bytes], delivery: str, timestamp_s: int, body: bytes) -> dict[str, str]:
     """The headers by which a receiver knows a delivery, and that it is ours.
 
     The library of that name was not taken: it brings an HTTP client and four other packages for these lines.
 
     Args:
-        key: the secret's bytes; None sends no signature.
+        keys: the bytes of the secrets, each of which gives a signature of its own; none sends none.
     """
     headers = {"webhook-id": delivery, "webhook-timestamp": str(timestamp_s), "content-type": "application/json"}
-    if key is not None:
+    if keys:
         said = f"{delivery}.{timestamp_s}.".encode() + body
-        digest = hmac.new(key, said, hashlib.sha256).digest()
-        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+        headers["webhook-signature"] = " ".join(f"v1,{_digest(key, said)}" for key in keys)
     return headers
 
 
-async def post(url: str, delivery: str, body: bytes, *, key: bytes | None, private: bool) -> None:
+def _digest(key: bytes, said: bytes) -> str:
+    return base64.b64encode(hmac.new(key, said, hashlib.sha256).digest()).decode()
+
+
+async def post(url: str, delivery: str, body: bytes, *, keys: Sequence[bytes], private: bool) -> None:
     """Posts it once.
 
     Args:
+        keys: sign it.
         private: addresses that are not public are allowed, too.
 
     Raises:
         Undelivered: the receiver did not answer with a status of 200 to 299, or may not be asked.
     """
     try:
-        status = await _status(url, signed_headers(key, delivery, int(time.time()), body), body, private=private)
+        status = await _status(url, signed_headers(keys, delivery, int(time.time()), body), body, private=private)
     except ClientConnectorError as error:
         raise _not_connected(error) from None
     except aiohttp.InvalidURL:

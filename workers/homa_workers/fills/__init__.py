@@ -1,1 +1,1 @@
-"""Batches that schedules have due: a process of their own reads their input and submits their lines."""
+"""Batches whose lines a process of their own reads: of schedules, and of files that no gateway goes on with."""

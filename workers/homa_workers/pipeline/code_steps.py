@@ -14,7 +14,7 @@ from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.outcomes.halting import Unsent, ended, refused
 from homa_workers.outcomes.outcomes import Succeeded, succeeded
-from homa_workers.tools.toolbox import Toolbox, ToolFailed
+from homa_workers.tools.toolbox import MOST_BYTES, Toolbox, ToolFailed
 
 
 async def run_code(attempt: RunningAttempt, toolbox: Toolbox) -> Succeeded:
@@ -22,6 +22,15 @@ async def run_code(attempt: RunningAttempt, toolbox: Toolbox) -> Succeeded:
 
     Raises:
         Halted: this process has no such function, or it failed.
+    """
+    return code_reply(attempt, await result_of(attempt, toolbox))
+
+
+async def result_of(attempt: RunningAttempt, toolbox: Toolbox, most_bytes: int = MOST_BYTES) -> str:
+    """What the function of a code step brings, as text.
+
+    Raises:
+        Halted: as `run_code`.
     """
     name = attempt.request.rules.code
     tool = toolbox.find(name)
@@ -31,9 +40,14 @@ async def run_code(attempt: RunningAttempt, toolbox: Toolbox) -> Succeeded:
             "the module that declares it with @tool"
         )
     try:
-        said = await toolbox.called(tool, _arguments(tool, attempt.values))
+        return await toolbox.called(tool, _arguments(tool, attempt.values), most_bytes)
     except (BadArguments, ToolFailed) as error:
         raise ended(Unsent("code", f"{name}: {error}"), State.FAILED) from error
+
+
+def code_reply(attempt: RunningAttempt, said: str) -> Succeeded:
+    """What a code step says, as a reply."""
+    name = attempt.request.rules.code
     message = {"role": "assistant", "content": said}
     body = {
         "id": f"code-{attempt.claim.id}",

@@ -15,6 +15,7 @@ import orjson
 from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered, values_by_name
 from homa_shared.model.errors import InvalidRequest, SealedPayload
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.keys import Keys
 from homa_shared.store.sealing import Kind, opened
 from homa_workers.attempt import RunningAttempt
 from homa_workers.observe.worker_log import WorkerLog
@@ -42,30 +43,36 @@ class FlowPrompts:
     def __init__(self, store: AsyncStore, media: Media, log: WorkerLog) -> None:
         self._keys, self._media, self._reads = store.keys, media, GatheredReads(store, log)
 
+    def filled(self, attempt: RunningAttempt, place: FlowPlace) -> bool:
+        """Gives an attempt its messages where all that they are made of came with its claim; else `fill` reads it.
+
+        Those of a step that waits stand in its request, once its question was asked.
+
+        Raises:
+            Halted: as `fill`.
+        """
+        raws = attempt.claim.parents
+        if place.asked:
+            return True
+        if len(raws) != len(place.parents):
+            return False
+        told = _told(self._keys, place, raws)
+        if any("body_at" in each for each in told):
+            return False
+        _fill(attempt, place, _values(place, told))
+        return True
+
     async def fill(self, attempt: RunningAttempt, place: FlowPlace) -> None:
         """Gives an attempt its messages.
 
         Raises:
             Halted: what they are made of is no longer kept, or lacks a field that they name.
         """
-        if place.asked:
-            return
-        request, values = attempt.request, await self._values(attempt, place)
-        if request.rules.code:
-            attempt.values = values_by_name(place, values)
-            return
-        try:
-            messages = rendered(request.messages, place, values)
-        except InvalidRequest as error:
-            raise refused(str(error)) from error
-        added = len(orjson.dumps(messages)) - len(orjson.dumps(request.messages))
-        is_covered = attempt.claim.bound == place.bound and added <= place.size <= _LINEAR_BYTES
-        attempt.request = replace(request, messages=messages)
-        attempt.grown = "" if is_covered else GROWN
-
-    async def _values(self, attempt: RunningAttempt, place: FlowPlace) -> list[Value]:
-        raws = await self._reads.values(self._named(attempt.claim.batch, place.parents))
-        return [await self._value(*parent, raw) for parent, raw in zip(place.parents, raws, strict=True)]
+        told = _told(self._keys, place, await self._reads.values(self._named(attempt.claim.batch, place.parents)))
+        for (_, reference), each in zip(place.parents, told, strict=True):
+            if not reference.startswith(ITEM) and "body_at" in each:
+                each["body"] = await self._media.body(each["body_at"])
+        _fill(attempt, place, _values(place, told))
 
     def _named(self, run: str, parents: Sequence[tuple[str, str]]) -> list[str]:
         keys = self._keys
@@ -76,18 +83,39 @@ class FlowPrompts:
             for step, reference in parents
         ]
 
-    async def _value(self, step: str, reference: str, raw: bytes | None) -> Value:
+
+def _told(keys: Keys, place: FlowPlace, raws: Sequence[bytes | None]) -> list[dict[str, Any]]:
+    """Items and replies as JSON says them."""
+    told = []
+    for (step, reference), raw in zip(place.parents, raws, strict=True):
         if raw is None:
             what = f"item {reference[1:]}" if reference.startswith(ITEM) else f"the answer of {reference}"
             raise refused(f"{what} ({step}), which its prompt is made of, is no longer kept: see retention.results")
         kind = Kind.ITEM if reference.startswith(ITEM) else Kind.REPLY
         try:
-            raw = opened(self._keys, kind, raw)
+            told.append(orjson.loads(opened(keys, kind, raw)))
         except SealedPayload as error:
             raise Halted(Released(str(error), NOT_HERE_MS)) from error
-        if kind is Kind.ITEM:
-            return Value.of_item(raw)
-        told: dict[str, Any] = orjson.loads(raw)
-        if "body_at" in told:
-            told["body"] = await self._media.body(told["body_at"])
-        return Value.of_answer(told["body"])
+    return told
+
+
+def _values(place: FlowPlace, told: Sequence[dict[str, Any]]) -> list[Value]:
+    return [
+        Value.of_item(each) if reference.startswith(ITEM) else Value.of_answer(each["body"])
+        for (_, reference), each in zip(place.parents, told, strict=True)
+    ]
+
+
+def _fill(attempt: RunningAttempt, place: FlowPlace, values: Sequence[Value]) -> None:
+    request = attempt.request
+    if request.rules.code:
+        attempt.values = values_by_name(place, values)
+        return
+    try:
+        messages = rendered(request.messages, place, values)
+    except InvalidRequest as error:
+        raise refused(str(error)) from error
+    added = len(orjson.dumps(messages)) - len(orjson.dumps(request.messages))
+    is_covered = attempt.claim.bound == place.bound and added <= place.size <= _LINEAR_BYTES
+    attempt.request = replace(request, messages=messages)
+    attempt.grown = "" if is_covered else GROWN

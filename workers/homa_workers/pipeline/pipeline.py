@@ -35,6 +35,7 @@ from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.flow_prompts import FlowPrompts
 from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
+from homa_workers.pipeline.splitting import split_by_code
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
 from homa_workers.pipeline.waits import answered_from_outside
 from homa_workers.providers.base import Provider
@@ -149,8 +150,9 @@ class Pipeline:
         try:
             if attempt.request.skipped and attempt.claim.attempt == 1:
                 await tell_skipped(self.store, attempt.claim, attempt.request.skipped)
-            if attempt.request.flow is not None:
-                await self.departures.in_time(attempt, self.flow_prompts.fill(attempt, attempt.request.flow))
+            place = attempt.request.flow
+            if place is not None and not self.flow_prompts.filled(attempt, place):
+                await self.departures.in_time(attempt, self.flow_prompts.fill(attempt, place))
             if self.media.needed(attempt.request):
                 await self.departures.in_time(attempt, self.media.complete(attempt))
         except asyncio.CancelledError:
@@ -192,6 +194,8 @@ class Pipeline:
         if request.rules.wait is not None:
             return answered_from_outside(attempt, request.rules.wait)
         if takes_steps(request):
+            if request.rules.splits:
+                return await split_by_code(attempt, self.toolbox, self.store, self.log)
             if request.rules.code:
                 return await run_code(attempt, self.toolbox)
             completion = await Chat(self._journal(attempt), self.toolbox, self.caller).answer()

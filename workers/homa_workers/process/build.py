@@ -20,14 +20,16 @@ from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
+from homa_shared.store.gateway_work import place_of
 from homa_shared.store.join import enter
 from homa_shared.store.reads import is_fake
 from homa_workers.deliveries.courier import Courier, Ways
 from homa_workers.fills.filler import Filler
+from homa_workers.fills.stand_in import LOOK_S, StandIn
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
-from homa_workers.middleware.base import Middleware, WorkerIdentity
+from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
 from homa_workers.middleware.builtin import in_order
 from homa_workers.middleware.call_log import CallLog
 from homa_workers.middleware.chain import MiddlewareChain
@@ -193,6 +195,12 @@ class _Shared:
         courier = Courier(self.store, self.blobs, Ways.of(self.settings), log)
         return {DELIVERIES: courier, BATCH_RUNS: Filler(self.store, log)}
 
+    def chores(self) -> list[Chore]:
+        """What one worker of the process does for the fleet now and then; nothing for a fake one."""
+        if self.parts.fake:
+            return []
+        return [Chore(LOOK_S, StandIn(self.store, place_of(self.settings, self.blobs)).look)]
+
 
 def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -> list[str]:
     configured = settings.providers
@@ -243,6 +251,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         boots=boots,
         waiting=shared.parts.waiting(),
         own=shared.own_queues(log) if boots else {},
+        chores=shared.chores() if boots else (),
     )
     return worker, chain
 
@@ -283,6 +292,7 @@ def _ticker(shared: _Shared) -> HomaWorker:
         shared.broker,
         log=log,
         own=shared.own_queues(log),
+        chores=shared.chores(),
         store=shared.store,
         lease_s=shared.settings.lease_s,
         takes=False,
@@ -296,6 +306,7 @@ def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
         shared.broker,
         log=log,
         own=shared.own_queues(log),
+        chores=shared.chores(),
         store=shared.store,
         concurrency=shared.concurrency,
         lease_s=shared.settings.lease_s,

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -85,6 +85,7 @@ class HomaWorker(ThreadedWorker):
         takes: whether it takes jobs, or does what a fleet without other workers needs: housekeeping and deliveries.
         waiting: what it sleeps by.
         own: what does the messages of Homa's own queues, once the fleet has those.
+        chores: what else it does every so many seconds, where it boots.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class HomaWorker(ThreadedWorker):
         worker_id: str | None = None,
         waiting: Waiting | None = None,
         own: OwnQueues = MappingProxyType({}),
+        chores: Sequence[Chore] = (),
     ) -> None:
         super().__init__(
             broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
@@ -123,6 +125,7 @@ class HomaWorker(ThreadedWorker):
         self._pipeline = pipeline
         self._book = book
         self._own = own
+        self._chores = chores
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
@@ -276,7 +279,7 @@ class HomaWorker(ThreadedWorker):
             self.log,
             book=self._book,
             recent=None if self._pipeline is None else self._pipeline.recent,
-            chores=[*chores, *self._key_chore(store.keys)],
+            chores=[*self._chores, *chores, *self._key_chore(store.keys)],
             facts=partial(self._facts, store.keys),
             ticker=Ticker(store, self.id, self.lease_ms, serves=self._serve_own) if self._boots else None,
         )

@@ -64,8 +64,11 @@ class Toolbox:
         except (BadArguments, ToolFailed) as error:
             return failure(str(error))
 
-    async def called(self, tool: Tool[..., Any], arguments: str) -> str:
+    async def called(self, tool: Tool[..., Any], arguments: str, most_bytes: int = MOST_BYTES) -> str:
         """What a call brings, as text.
+
+        Args:
+            most_bytes: largest result.
 
         Raises:
             BadArguments: they do not fit.
@@ -77,7 +80,7 @@ class Toolbox:
             await self._threads.acquire()
         try:
             async with asyncio.timeout(tool.timeout_s) as limit:
-                return _text(await apart(self._result(tool, given)))
+                return _text(await apart(self._result(tool, given)), most_bytes)
         except ToolFailed:
             raise
         except TimeoutError as error:
@@ -150,7 +153,7 @@ def _said(error: BaseException) -> str:
     return f"{name}: {said}" if said else name
 
 
-def _text(result: Any) -> str:
+def _text(result: Any, most_bytes: int) -> str:
     if isinstance(result, str):
         # Names of files, and what is read as bytes, may hold halves of characters, which no store takes.
         text = valid_text(result)
@@ -160,6 +163,6 @@ def _text(result: Any) -> str:
         except PydanticSerializationError as error:
             raise ToolFailed(f"the result cannot be written as JSON: {error}") from error
     size = len(text.encode())
-    if size > MOST_BYTES:
-        raise ToolFailed(f"the result has {size} bytes, and at most {MOST_BYTES} are taken")
+    if size > most_bytes:
+        raise ToolFailed(f"the result has {size} bytes, and at most {most_bytes} are taken")
     return text

@@ -6,18 +6,20 @@ from typing import BinaryIO
 
 import click
 
-from homa.cli.batches.format import batch_document, batch_facts
+from homa.cli.batches.format import batch_document, batch_facts, batch_of_file
 from homa.cli.batches.results import write_results
+from homa.cli.batches.standing_in import stand_in
 from homa.cli.batches.watch import watch
 from homa.cli.context import say, session
-from homa.cli.documents.batches import BatchDocument, BatchesDocument
+from homa.cli.documents.batches import BatchDocument, BatchesDocument, ShownBatchDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
 from homa.client.management import batches
 from homa.client.management.batches import BatchFilter, BatchInfo
 from homa.client.session import Session
-from homa_shared.store import reads
+from homa_shared.store import gateway_batches, reads
 from homa_shared.store.audit_trail import audited
+from homa_shared.store.gateway_work import what_holds_batch
 from homa_shared.store.transitions import admin
 
 
@@ -27,6 +29,7 @@ def command() -> None:
 
 
 command.add_command(watch)
+command.add_command(stand_in)
 
 
 @command.command("list")
@@ -63,15 +66,16 @@ def list_(limit: int, as_json: bool) -> None:
 
 @command.command()
 @click.argument("batch")
-@json_option(BatchDocument)
+@json_option(ShownBatchDocument)
 def show(batch: str, as_json: bool) -> None:
     """Show a batch: counts, cost, state."""
     with session() as here:
-        view = _batch(here, batch)
+        held = here.store.run(what_holds_batch(here.keys, batch))
+        view = _batch_or_file(here, batch)
     if as_json:
-        print_json(batch_document(view))
+        print_json(ShownBatchDocument(**batch_document(view), waits_for=held or None))
         return
-    print_facts(batch_facts(view))
+    print_facts([*batch_facts(view), ("waits for", held)])
 
 
 @command.command()
@@ -129,6 +133,15 @@ def resume(batch: str, as_json: bool) -> None:
         _batch(here, batch)
         here.store.run(audited(admin.resume_batch(here.keys, batch), "batch.resumed", batch))
         _tell(here, batch, as_json)
+
+
+def _batch_or_file(here: Session, batch: str) -> BatchInfo:
+    """A batch; before its file has been checked it has no jobs, and is told as that."""
+    if here.store.run(reads.batch(here.keys, batch)) is None:
+        file = here.store.run(gateway_batches.find_batch(here.keys, batch))
+        if file is not None:
+            return batch_of_file(file)
+    return _batch(here, batch)
 
 
 def _batch(here: Session, batch: str) -> BatchInfo:

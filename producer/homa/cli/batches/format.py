@@ -6,6 +6,8 @@ from homa.cli.documents.batches import BatchDocument
 from homa.cli.output import dollars, moment, number, usd_or_null
 from homa.client.management.batches import BatchInfo
 from homa.client.management.units import ms_of, ms_of_known
+from homa_shared.store.gateway_batches import GatewayBatch
+from homa_shared.store.reads.batches import view_of
 
 
 def batch_document(view: BatchInfo) -> BatchDocument:
@@ -62,3 +64,11 @@ def batch_facts(view: BatchInfo) -> list[tuple[str, str]]:
         ("created", moment(view.created_at)),
         ("completed", moment(view.completed_at)),
     ]
+
+
+def batch_of_file(file: GatewayBatch) -> BatchInfo:
+    """A batch of a file none of whose lines has become a job yet; its state is that of its file."""
+    told = {"state": str(file.status), "created": str(file.created_ms), "tenant": file.tenant}
+    view = view_of(file.id, told | {name: file.raw[name] for name in ("name", "cap") if file.raw.get(name)})
+    assert view is not None
+    return BatchInfo.of(view)

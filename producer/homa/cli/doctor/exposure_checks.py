@@ -72,7 +72,13 @@ def _holds_secrets(config: Path) -> bool:
         lines = config.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError):
         return False
-    return any(line.partition("=")[0].strip().rpartition(".")[2] in _SECRETS and '"' in line for line in lines)
+    return any(_is_secret_line(line) for line in lines)
+
+
+def _is_secret_line(line: str) -> bool:
+    # Secrets of tenants and endpoints stand under names of their own.
+    name = line.partition("=")[0].strip().rpartition(".")[2]
+    return '"' in line and (name in _SECRETS or '"whsec_' in line)
 
 
 def _mode(path: Path) -> int | None:

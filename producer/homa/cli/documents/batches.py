@@ -37,6 +37,11 @@ class BatchDocument(TypedDict):
     completed_ms: int | None
 
 
+class ShownBatchDocument(BatchDocument):
+    #: What stands between its file and its next lines or answers; null for nothing.
+    waits_for: str | None
+
+
 class BatchesDocument(TypedDict):
     batches: list[BatchDocument]
 

@@ -105,6 +105,8 @@ class HoldDocument(TypedDict):
     name: str
     wait_ms: int | None
     detail: str
+    #: Which limit of the scope there is to wait for; null where it is none.
+    limit: str | None
 
 
 class WhyDocument(TypedDict):

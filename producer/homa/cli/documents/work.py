@@ -24,6 +24,10 @@ class RunDocument(TypedDict):
     #: Answers that were cut at their output cap, and those among them without any text.
     cut: int
     cut_empty: int
+    #: Answers with quotes that their texts do not have, where `--cite` asks for them.
+    unverified: int
+    #: Quotes of the answers that this run got: `verified`, `unverified`, `unchecked`; `uncited`: answers without any.
+    quotes: dict[str, int]
     cost_usd: str
     unresolved_usd: str
     unpriced_jobs: int
@@ -37,6 +41,8 @@ class DetachedRunDocument(TypedDict):
 
 
 class LongWayDocument(TypedDict):
+    """What documents above the window would cost in one way of dealing with them."""
+
     documents: int
     calls: int
     input_tokens: int
@@ -46,12 +52,12 @@ class LongWayDocument(TypedDict):
 
 
 class LongDocument(TypedDict):
-    """Documents above the model's window, and what each way of having them answered costs."""
-
+    #: Documents above the window.
     rows: int
-    #: null: nobody knows it.
+    #: Tokens of the window; null: nobody knows it.
     window: int | None
     largest: str | None
+    #: The one that is chosen.
     way: str
     ways: dict[str, LongWayDocument]
 
@@ -71,7 +77,7 @@ class DryRunDocument(TypedDict):
     #: null: no limit is configured.
     seconds_at_limits: float | None
     first_messages: Sequence[Mapping[str, Any]] | None
-    #: null: what is not held against a window, as rows of a table.
+    #: null: inputs are not held against a window.
     long: LongDocument | None
 
 

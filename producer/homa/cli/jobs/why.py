@@ -23,15 +23,21 @@ def why(job: str, as_json: bool) -> None:
         answer = here.driver.run(reasons.why(here.keys, job))
     if as_json:
         holds = [
-            HoldDocument(kind=hold.kind, name=hold.name, wait_ms=ms_of_known_span(hold.wait_s), detail=hold.detail)
+            HoldDocument(
+                kind=hold.kind,
+                name=hold.name,
+                wait_ms=ms_of_known_span(hold.wait_s),
+                detail=hold.detail,
+                limit=hold.limit or None,
+            )
             for hold in answer.holds
         ]
         print_json(WhyDocument(job=job, state=answer.state, holds=holds, live_workers=answer.live_workers))
         return
     click.echo(answer.verdict)
     print_table(
-        ("HELD BY", "NAME", "FOR", "DETAIL"),
-        ((hold.kind, hold.name, span(ms_of_known_span(hold.wait_s)), hold.detail) for hold in answer.holds),
+        ("HELD BY", "NAME", "LIMIT", "FOR", "DETAIL"),
+        ((hold.kind, hold.name, hold.limit, span(ms_of_known_span(hold.wait_s)), hold.detail) for hold in answer.holds),
         right={"FOR"},
         wraps={"NAME", "DETAIL"},
     )

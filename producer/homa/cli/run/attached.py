@@ -16,8 +16,10 @@ from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, how_to_go_on, in_short, in_words
 from homa.client.worker_demand import workers_for
+from homa.files.citing.schema import CitedSchema
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
+from homa.runs.citing import CitedRows
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
@@ -64,6 +66,7 @@ def attached(checked: CheckedRun) -> None:
             window=WINDOW,
             resumption=request.resumption,
             kept=KeptFields() if request.flat else None,
+            cited=CitedRows(CitedSchema(request.run_options.schema), checked.builder) if request.cite else None,
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
         run = BatchRun(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
@@ -109,6 +112,8 @@ def _say_remarks(run: BatchRun, request: RunRequest) -> None:
     tally, writer = run.state.tally, run.parts.writer
     if tally.cut:
         say(f"those that were cut, with a higher --max-tokens or --on-cut retry: {again()} --retry truncated")
+    if tally.unverified:
+        say(f"those with quotes that were not found: {again()} --retry invalid")
     if writer.left_out:
         say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
     for remark in request.run_inputs.skipped.remarks:
@@ -127,3 +132,5 @@ def _release(run: BatchRun) -> None:
         worker_logs.leave(parts.workers, parts.session)
     if parts.kept is not None:
         parts.kept.close()
+    if parts.cited is not None:
+        parts.cited.close()

@@ -27,6 +27,7 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @_flags("template", "system", "max_tokens", "schema", "temperature", "budget_usd", "tags", "tenant", "lane")
 @_flags("deadline_s", "api")
 @_flags.others()
+@click.option("--cite", is_flag=True, help="Quotes that answers rest on, with file, page and characters, checked.")
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @input_options
 @unit_options

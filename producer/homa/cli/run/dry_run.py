@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import click
 import orjson
 
 from homa.cli.context import say
-from homa.cli.documents.work import DryRunDocument, LongDocument
+from homa.cli.documents.work import DryRunDocument
 from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.long_costs import long_document, long_told
@@ -34,13 +35,14 @@ def dry_run(run: CheckedRun) -> None:
             say(told(plan, request.resumption))
             rows = plan.rows()
         fitting = run.builder.fitting
-        long = None if fitting is None else LongCosts(run.view, fitting)
+        long = None if fitting is None else LongCosts(run.view, fitting, request.parts)
         if fitting is not None and long is not None:
             fitting.on_long = long.add
         found = forecast(run.view, request.run_options, run.builder, rows)
+        if fitting is not None and long is not None and fitting.division is not None:
+            found = replace(found, rows=found.rows + long.divided)
     if request.as_json:
-        document = _document(found, request.run_inputs.skipped, None if long is None else long_document(long))
-        click.echo(orjson.dumps(document))
+        click.echo(orjson.dumps(_document(found, request.run_inputs.skipped, long)))
         return
     click.echo("\n".join([*_told(found, request), *([] if long is None else long_told(long))]))
 
@@ -50,7 +52,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
     place = Destination(request.output, request.form, run.session.settings.home)
-    earlier = place.look(columns=columns, schema=request.run_options.schema)
+    earlier = place.look(columns=columns, schema=request.run_options.schema, cite=request.cite)
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None
@@ -66,7 +68,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped, long: LongDocument | None) -> DryRunDocument:
+def _document(found: Estimate, skipped: Skipped, long: LongCosts | None) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
@@ -81,7 +83,7 @@ def _document(found: Estimate, skipped: Skipped, long: LongDocument | None) -> D
         "output_cap_by": ("homa" if found.own_caps else "caller") if found.greatest_cap else None,
         "seconds_at_limits": None if found.seconds_at_limits is None else round(found.seconds_at_limits, 1),
         "first_messages": found.first_messages,
-        "long": long,
+        "long": None if long is None else long_document(long),
     }
 
 

@@ -1,24 +1,16 @@
-"""`homa run --fill BATCH`: what a worker starts for a batch that a schedule has opened.
-
-It ends with its worker: standard input is a pipe that closes when that is gone.
-"""
+"""`homa run --fill BATCH`: what a worker starts for a batch that a schedule has opened."""
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-
 from homa.cli.context import say
-from homa.cli.exit_status import STUCK, Stopped, status_of_signal
+from homa.cli.end_with_worker import end_with_worker
+from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.client.batch_filling import BatchFilling, FilledByAnother
 from homa.runs.feeder import Feeder, MissingRows, Refused
 from homa_shared.model.errors import JobCancelled
 from homa_shared.settings.model import load_settings
-
-_SIGTERM = 15
 
 
 def begin_filling(request: RunRequest) -> None:
@@ -28,7 +20,7 @@ def begin_filling(request: RunRequest) -> None:
         InvalidRequest: what is named may not be read. Who makes a schedule names what a worker reads, and may not be
             allowed all that the worker is; beside an embedded store both are one user.
     """
-    threading.Thread(target=_leave_with_worker, name="homa-worker-watch", daemon=True).start()
+    end_with_worker()
     settings = load_settings()
     if settings.schedule_inputs or settings.redis_url is not None:
         request.read_only(settings.schedule_inputs)
@@ -55,10 +47,3 @@ def fill(run: CheckedRun, batch: str) -> None:
     except FilledByAnother as error:
         say(str(error))
         raise Stopped(STUCK) from None
-
-
-def _leave_with_worker() -> None:
-    # Not its buffered reader, whose lock the interpreter wants when this process ends first.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os._exit(status_of_signal(_SIGTERM))

@@ -50,6 +50,7 @@ _NOT_YET = (
     "detach",
     "deadline_s",
     "fill",
+    "cite",
     "unit",
     "chunk_tokens",
     "overlap",

@@ -12,17 +12,17 @@ from typing import Any
 from homa.cli.file_options import schema_file
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
-from homa.cli.unit_options import units_of
+from homa.cli.unit_options import parts_of, units_of
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
 from homa.files.remote.address import is_address
 from homa.files.units.unit import Units
-from homa.files.writers.earlier_line import FAILED, TRUNCATED
+from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
-from homa.runs.long.ways import ERROR
+from homa.runs.long.ways import DIVIDING, ERROR, TRUNCATE
 from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
@@ -44,6 +44,26 @@ class RunRequest:
             raise AttributeError(name) from None
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.options["inputs"])
+
+    @property
+    def model(self) -> str | None:
+        model: str | None = self.options["model"]
+        return model
+
+    @property
+    def template(self) -> str | None:
+        """Name of the stored template."""
+        name: str | None = self.options["template"]
+        return name
+
+    @property
+    def max_tokens(self) -> int | None:
+        cap: int | None = self.options["max_tokens"]
+        return cap
+
+    @property
     def stored(self) -> Template | None:
         """The stored template that --template names, once it is read."""
         found: Template | None = self.options.get("stored")
@@ -62,11 +82,17 @@ class RunRequest:
         return RunOptions(
             prompt=self.prompt_template.source,
             model=self.model,
-            given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
+            given={**job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"), **self._uncached},
             budget=self.budget,
             prompt_cache=(self.prompt_template.parts[0] or None) if self.prompt_cache else False,
+            cite=self.cite,
             units=self.units,
         )
+
+    @property
+    def _uncached(self) -> dict[str, bool]:
+        """Answers with quotes that were not found would come out of the cache as they were."""
+        return {"cache": False} if self.cite and INVALID in self.retry else {}
 
     @property
     def way(self) -> str:
@@ -78,6 +104,11 @@ class RunRequest:
         """Tokens of the model's context, where somebody has said so."""
         window: int | None = self.options.get("window")
         return window
+
+    @property
+    def parts(self) -> Units | None:
+        """Of documents that are asked about in parts; None: as large as they may be."""
+        return parts_of(self.options)
 
     @cached_property
     def units(self) -> Units:
@@ -164,6 +195,7 @@ class RunRequest:
         if self.as_json and self.output == STDIN and not self.dry_run:
             raise InvalidRequest("--json and --output - both want standard output: expected --output FILE")
         self._check_resuming()
+        self._check_long()
         if self.detach and self.output == STDIN:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
@@ -172,6 +204,20 @@ class RunRequest:
             checked_address(self.output, self.form)
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
+
+    def _check_long(self) -> None:
+        _ = self.units, self.parts
+        if self.way in DIVIDING and self.cite:
+            raise InvalidRequest(
+                f"--long {self.way} with --cite: the answer rests on answers about parts; expected --unit chunk, where "
+                "each part's answer has its quotes"
+            )
+        if self.way in DIVIDING and (self.detach or self.fill is not None):
+            how = "--detach" if self.detach else "a schedule"
+            raise InvalidRequest(
+                f"--long {self.way} with {how}: what is asked about a part hangs on answers that somebody waits for; "
+                f"expected one of them, or --long {TRUNCATE}"
+            )
 
     def _check_resuming(self) -> None:
         if self.detach and self.resume:

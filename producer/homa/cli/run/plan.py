@@ -16,6 +16,7 @@ import orjson
 
 from homa.cli.file_options import schema_file
 from homa.cli.run.command import command
+from homa.runs.long.ways import DIVIDING, TRUNCATE
 from homa.runs.tally import MaxFailures
 from homa_shared.model.errors import HomaError, InvalidRequest
 
@@ -33,6 +34,7 @@ _REFUSED = {
     "detach": "nobody waits for it as it is",
     "fill": "a worker says which batch it fills",
     "flow": "each tick makes a batch, whose lines are single calls",
+    "cite": "quotes are looked for where results are written to a file, and these stay in the store",
     "dry_run": "nothing would be done: try it with `homa run` before",
     "progress": "nobody watches it",
     "debug": "set HOMA_DEBUG=1 for the workers",
@@ -63,6 +65,11 @@ def planned(arguments: Sequence[str], folder: str) -> dict[str, Any]:
         raise InvalidRequest("run: INPUT is missing: expected files, directories, globs or addresses")
     if "-" in params["inputs"]:
         raise InvalidRequest("run: - is the standard input of nobody: expected files, directories, globs or addresses")
+    if params["long"] in DIVIDING:
+        raise InvalidRequest(
+            f"run: --long {params['long']} has no place in a schedule: each tick makes a batch, whose lines are single "
+            f"calls; expected --long {TRUNCATE}, or --unit chunk"
+        )
     if params["max_failures"] is not None:
         MaxFailures.parse(params["max_failures"])
     return {

@@ -33,6 +33,7 @@ def in_words(summary: dict[str, Any], state: RunState) -> str:
     missing = summary["total"] - state.tally.ended
     counts += [f"{missing} not done"] if missing > 0 else []
     counts += [_cut(summary["cut"], summary["cut_empty"])] if summary["cut"] else []
+    counts += [f"{summary['unverified']} with quotes that were not found"] if summary["unverified"] else []
     cost = f"${short_usd(parse_usd(summary['cost_usd']))}"
     if summary["unresolved_usd"] != usd(0):
         cost += f" and at most ${short_usd(parse_usd(summary['unresolved_usd']))} unresolved"

@@ -57,9 +57,16 @@ def nodes_of(keys: Keys, run: str, shape: Shape, number: int) -> Flow[dict[str, 
         if not shape.is_of_parts(step):
             found[step] = [f"{step} {number}"]
             continue
-        (parts,) = yield from ask_patiently(reads.items_in(keys, run, shape.steps[step]["over"], [str(number)]))
+        source = shape.steps[step]["over"]
+        (parts,) = yield from ask_patiently(reads.items_in(keys, run, source, [str(number)]))
         if parts is None:
-            return None
+            # Where the step that makes them has failed, its end is why there are none.
+            maker = f"{shape.steps[source]['follows'][0]} {number}"
+            (told,) = yield from ask_patiently(reads.nodes(keys, run, [maker]))
+            if not told.startswith("x "):
+                return None
+            found[step] = [maker]
+            continue
         found[step] = [f"{step} {number}.{part}" for part in range(parts)]
     return found
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from homa.client.management.units import seconds_of_known
-from homa.client.management.wording import answer_text, moment
+from homa.client.management.units import ms_of_known_span, seconds_of_known
+from homa.client.management.wording import answer_text, moment, span
 from homa.client.not_found import check_id, job_not_found
 from homa.drivers.effects import Flow, ask
 from homa_shared.model.errors import UnknownModel
@@ -36,6 +36,8 @@ class Hold:
     #: Until it may pass; None where nobody knows.
     wait_s: float | None
     detail: str
+    #: Which limit there is to wait for: rpm, tpm, itpm, otpm, rpd, concurrency or frozen; empty where it is none.
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def why(keys: Keys, job_id: str) -> Flow[Why]:
         raise job_not_found(job_id)
     live = yield from ask(reads.live_workers(keys, view.job.queue))
     lack = _lack(answer.state, view.job, (yield from ask(read_fleet(keys))))
-    holds = tuple(Hold(h.kind, h.name, seconds_of_known(h.wait_ms), h.detail) for h in answer.holds)
+    holds = tuple(Hold(h.kind, h.name, seconds_of_known(h.wait_ms), h.detail, h.limit) for h in answer.holds)
     holds = holds if lack is None else (lack, *holds)
     return Why(job_id, answer.state, holds, live, _verdict(view, answer.state, holds, live))
 
@@ -112,4 +114,5 @@ def _verdict(view: reads.JobView, state: State, holds: tuple[Hold, ...], live: i
     if hold.kind == "running":
         return f"{standing}; {hold.detail}"
     held = f"{standing}; held by {hold.kind}" + (f" {hold.name}" if hold.name else "")
+    held += f" for {span(ms_of_known_span(hold.wait_s))} more" if hold.wait_s else ""
     return f"{held}: {hold.detail}" if hold.detail else held

@@ -11,7 +11,7 @@ from homa_shared.model.errors import InvalidRequest
 #: Buckets of S3, Google Cloud Storage and Azure, as their tools spell them.
 BUCKETS = ("s3", "gs", "az")
 WEB = ("https", "http")
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _WILD = re.compile(r"[*?\[]")
 #: Parameters by which links are signed; they differ each time, and open what they lead to.
 _SIGNED = re.compile(

@@ -10,12 +10,12 @@ from homa_shared.model.errors import InvalidRequest
 
 DOCUMENT, PAGE, SECTION, CHUNK = "document", "page", "section", "chunk"
 KINDS = (DOCUMENT, PAGE, SECTION, CHUNK)
-#: Tokens of a chunk where nobody says.
-CHUNK_TOKENS = 4000
+#: Tokens of a chunk where nobody says, and more than any may have.
+CHUNK_TOKENS, MOST_TOKENS = 4000, 1_000_000
 #: What is told of a unit: its columns, which prompts may name, and `homa.unit` of its line.
 COLUMNS = ("unit", "file", "page", "start", "end", "heading")
 #: Put before the name of a column that the row has itself.
-_APART = "unit_"
+APART = "unit_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class Units:
 
 def with_columns(fields: Mapping[str, Any], unit: Mapping[str, Any]) -> dict[str, Any]:
     """A row's columns with those of its unit; one that the row has itself is called `unit_…`."""
-    return {**fields, **{name if name not in fields else f"{_APART}{name}": unit[name] for name in COLUMNS}}
+    return {**fields, **{name if name not in fields else f"{APART}{name}": unit[name] for name in COLUMNS}}
 
 
 def unit_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The unit that columns tell of, as `with_columns` has put it there; empty where they tell of none."""
-    found = {name: fields.get(f"{_APART}{name}", fields.get(name)) for name in COLUMNS}
+    found = {name: fields.get(f"{APART}{name}", fields.get(name)) for name in COLUMNS}
     return found if all(name in fields for name in COLUMNS) else {}

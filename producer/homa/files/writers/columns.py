@@ -44,6 +44,8 @@ HOMA_KINDS = {
     "row": Kind.TEXT,
     "order": Kind.TEXT,
 }
+#: Answers that carry quotes have these, too, before what a line answers: the quotes, and how many their texts lack.
+_CITED_KINDS = {"citations": Kind.TEXT, "unverified": Kind.INTEGER}
 #: Those of them that files of earlier releases do not have, for each of these releases.
 _LATER: tuple[frozenset[str], ...] = (frozenset({"row", "order"}), frozenset({"finish_reason", "row", "order"}))
 INT64 = range(-(2**63), 2**63)
@@ -78,6 +80,7 @@ class Layout:
         schema: Mapping[str, Any] | None = None,
         *,
         kinds: Mapping[str, Kind] | None = None,
+        cite: bool = False,
     ) -> None:
         """Lay out the columns.
 
@@ -85,7 +88,9 @@ class Layout:
             inputs: names of the input's columns, as `columns_of` tells them.
             schema: JSON schema of the reply, as `--schema` gives it; None for plain text.
             kinds: types of the input's columns; text for those that it does not have.
+            cite: answers carry quotes.
         """
+        self._cite, self._homa = cite, _homa_kinds(cite)
         self.inputs = [name for name in inputs if name != "custom_id"]
         self._schema, self._kinds = schema, kinds or {}
         self._answer = schema_columns(schema) if schema is not None else []
@@ -94,10 +99,10 @@ class Layout:
 
     def with_kinds(self, kinds: Mapping[str, Kind]) -> Layout:
         """The same columns, with types for the input's."""
-        return Layout(self.inputs, self._schema, kinds=kinds)
+        return Layout(self.inputs, self._schema, kinds=kinds, cite=self._cite)
 
     def _laid_out(self, without: Container[str] = ()) -> tuple[Column, ...]:
-        homa = [Column(f"homa_{name}", kind) for name, kind in HOMA_KINDS.items() if name not in without]
+        homa = [Column(f"homa_{name}", kind) for name, kind in self._homa.items() if name not in without]
         inputs = [Column(name, self._kinds.get(name, Kind.TEXT)) for name in self.inputs]
         return _distinct([Column("custom_id"), *inputs, *self._answer, Column("text"), Column("error"), *homa])
 
@@ -132,7 +137,7 @@ class Layout:
             *self.input_cells(fields),
             *self._reply(line),
             f"{error['code']}: {error['message']}" if error else None,
-            *(line["homa"].get(name) for name in HOMA_KINDS),
+            *(line["homa"].get(name) for name in self._homa),
         ]
 
     def line(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -146,7 +151,9 @@ class Layout:
         fields = {name: next(cells) for name in self.inputs}
         reply = {column.name: next(cells) for column in self._answer}
         text, error = next(cells), next(cells)
-        homa = dict(zip(HOMA_KINDS, cells, strict=True))
+        homa = dict(zip(self._homa, cells, strict=True))
+        if isinstance(quotes := homa.get("citations"), str):
+            homa["citations"] = orjson.loads(quotes)
         if text is None and not error and self._answer:
             text = orjson.dumps({name: value for name, value in reply.items() if value is not None}).decode()
         code, _, message = str(error).partition(": ")
@@ -168,6 +175,14 @@ class Layout:
         if not self._answer:
             return [text]
         return reply_cells(text, self._answer)
+
+
+def _homa_kinds(cite: bool) -> dict[str, Kind]:
+    """Homa's columns; the last two are what a line answers, in each of them."""
+    if not cite:
+        return HOMA_KINDS
+    first, last = list(HOMA_KINDS.items())[:-2], list(HOMA_KINDS.items())[-2:]
+    return dict([*first, *_CITED_KINDS.items(), *last])
 
 
 def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:

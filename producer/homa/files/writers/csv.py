@@ -129,6 +129,7 @@ class _Columns:
     reason: int | None
     row: int | None
     order: int | None
+    unverified: int | None
     delimiter: str
     #: How many of the input follow the first column.
     inputs: int
@@ -146,6 +147,7 @@ class _Columns:
             own.get("homa_finish_reason"),
             own.get("homa_row"),
             own.get("homa_order"),
+            own.get("homa_unverified"),
             records.delimiter,
             records.input_columns,
         )
@@ -161,6 +163,7 @@ class _Columns:
             "" if self.order is None else record[self.order],
             error.partition(":")[0],
             cells_digest(record[1 : 1 + self.inputs]) if self.inputs else "",
+            not error and self.unverified is not None and record[self.unverified] not in ("", "0"),
         )
 
 

@@ -25,14 +25,16 @@ class End(IntEnum):
     """How an input ended; those that have an answer come first."""
 
     ANSWERED = 0
-    CUT = 1
-    CUT_FAILED = 2
-    INVALID = 3
-    FAILED = 4
+    #: It quotes what its text does not have.
+    UNVERIFIED = 1
+    CUT = 2
+    CUT_FAILED = 3
+    INVALID = 4
+    FAILED = 5
     #: It failed in this very run.
-    ENDED_NOW = 5
+    ENDED_NOW = 6
     #: It could not be sent: that is found out anew each time.
-    NEVER_SENT = 6
+    NEVER_SENT = 7
 
     @property
     def good(self) -> bool:
@@ -45,6 +47,7 @@ class End(IntEnum):
 
 _KINDS: dict[End, tuple[str, ...]] = {
     End.ANSWERED: (),
+    End.UNVERIFIED: (INVALID,),
     End.CUT: (TRUNCATED,),
     End.CUT_FAILED: (TRUNCATED, FAILED),
     End.INVALID: (INVALID, FAILED),
@@ -73,11 +76,15 @@ class EarlierLine:
     code: str = ""
     #: Digest of the input's columns that stand beside the answer; empty where none do.
     inputs: str = ""
+    #: The answer quotes what its text does not have.
+    unverified: bool = False
 
     @property
     def end(self) -> End:
+        if self.good and not self.cut:
+            return End.UNVERIFIED if self.unverified else End.ANSWERED
         if self.good:
-            return End.CUT if self.cut else End.ANSWERED
+            return End.CUT
         if self.code in (INVALID_INPUT, SKIPPED):
             return End.NEVER_SENT
         if self.code == _CUT_CODE:
@@ -126,6 +133,7 @@ def earlier_line(line: Mapping[str, Any], raw: bytes) -> EarlierLine:
         _text(homa.get("order")),
         _text(error.get("code")),
         _inputs_digest(line, homa),
+        good and bool(homa.get("unverified")),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from homa.files.citing.answers import listed
 from homa.files.digests import digest
 from homa.files.result_line import is_good, line_bytes
 from homa.files.writers.base import ResultsWriter
@@ -88,7 +89,8 @@ class FolderResults(ResultsWriter):
         if self._form == "json":
             return line_bytes(line)
         if is_good(line):
-            return valid_text(message_text(line["response"]["body"])).encode() + b"\n"
+            quotes = listed(line["homa"].get("citations") or ()) if isinstance(line["homa"], dict) else ""
+            return valid_text(f"{message_text(line['response']['body'])}\n{quotes}").encode()
         return valid_text(f"{line['error']['code']}: {line['error']['message']}\n").encode()
 
 

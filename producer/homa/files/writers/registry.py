@@ -45,10 +45,15 @@ def done(target: str, form: str | None = None) -> Digests:
 
 
 def earlier_lines(
-    target: str, form: str | None = None, *, columns: Iterable[str] = (), schema: Mapping[str, Any] | None = None
+    target: str,
+    form: str | None = None,
+    *,
+    columns: Iterable[str] = (),
+    schema: Mapping[str, Any] | None = None,
+    cite: bool = False,
 ) -> EarlierLines:
     """The lines that results of an earlier run hold, as a look; arguments and errors are those of `open_output`."""
-    chosen, layout, earlier = output_format(target, form), Layout(columns, schema), EarlierLines()
+    chosen, layout, earlier = output_format(target, form), Layout(columns, schema, cite=cite), EarlierLines()
     path, records = Path(target).resolve(), JsonlRecords(keep_fields=chosen in TABLES)
     if chosen in _DELIMITERS:
         survey(path, CsvRecords(layout, _DELIMITERS[chosen]), earlier=earlier)
@@ -76,6 +81,7 @@ def open_output(
     force: bool = False,
     columns: Iterable[str] = (),
     schema: Mapping[str, Any] | None = None,
+    cite: bool = False,
     stdout: IO[bytes] | None = None,
     files: FolderFiles | None = None,
 ) -> ResultsWriter:
@@ -91,6 +97,7 @@ def open_output(
         force: write an existing file anew.
         columns: the input's columns, for formats that have columns.
         schema: JSON schema of the replies, whose fields become columns there.
+        cite: answers carry quotes, which become a column there.
         stdout: where `-` leads; default the process's own.
         files: where a folder's files go; default beside its journal, into the folder.
 
@@ -103,7 +110,7 @@ def open_output(
         raise InvalidRequest("--resume and --force are both given: the one keeps an earlier file, the other does not")
     chosen = output_format(target, form)
     columns = list(columns)
-    layout = Layout(columns, schema)
+    layout = Layout(columns, schema, cite=cite)
     table = _table(chosen, target) if chosen in TABLES else None
     if table is not None:
         table.check(layout)

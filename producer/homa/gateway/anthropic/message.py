@@ -52,7 +52,7 @@ def blocks_of(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     message = _choice(body).get("message") or {}
     yield from thinking_of(message)
     if text := message.get("content") or message.get("refusal"):
-        yield {"type": "text", "text": text, "citations": None}
+        yield {"type": "text", "text": text}
     yield from calls_of(message)
 
 

@@ -11,7 +11,7 @@ import orjson
 from homa.files.digests import Digests
 from homa.gateway.batches.line_format import BadLine, LineFormat, RequestLine
 from homa.gateway.batches.lines import FileLine
-from homa.gateway.request_body import TOO_DEEP, is_too_deep
+from homa.gateway.json_depth import TOO_DEEP, is_too_deep
 from homa_shared.model.json_safe import sound_json
 
 #: Errors that are told; a file with more of them is as wrong.

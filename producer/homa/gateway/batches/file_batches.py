@@ -22,6 +22,7 @@ from homa_shared.model.webhook_urls import checked_webhook
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
 from homa_shared.store.gateway_batches import OVER, Created, GatewayBatch
+from homa_shared.store.gateway_work import what_holds_batch
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.batches import BatchView
 from homa_shared.store.transitions import admin
@@ -86,6 +87,7 @@ class FileBatches:
             "error": f"file-{unique_id()}",
             "window_lines": str(self._window),
             "files_kept": str(asked.files_kept_s * 1000),
+            "place": self.keeper.place.name,
         }
         making = store.create_batch(
             self._keys,
@@ -116,6 +118,14 @@ class FileBatches:
 
     async def find(self, batch_id: str) -> GatewayBatch | None:
         return await self._driver.run(ask(store.find_batch(self._keys, batch_id)))
+
+    async def told_beside(self, principal: Principal, batch: GatewayBatch) -> dict[str, Any]:
+        """What no API has a word for: what a batch waits for before its file is gone on with, if anything."""
+        held = "" if batch.status in OVER else await self._driver.run(ask(what_holds_batch(self._keys, batch.id)))
+        if not held:
+            return {}
+        # Machines and folders are the operator's business.
+        return {"homa": {"waits_for": held if principal.sees_all else "its file, which the operator is told more of"}}
 
     async def progress(self, batch_id: str) -> BatchView | None:
         """How far its jobs are."""

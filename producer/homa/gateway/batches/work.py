@@ -1,4 +1,4 @@
-"""What one gateway does for one batch of a file, step by step; any other may do the next step, or the same at once.
+"""What is done for one batch of a file, step by step; another process may do the next step, or the same at once.
 
 1. validating: the file is read once. Where it is none of requests the batch fails, and nothing of it is sent.
 2. in_progress: lines become jobs while fewer than a window of them wait for their answers, and answers are written.
@@ -67,6 +67,7 @@ class BatchWork:
         self._lines: AsyncGenerator[FileLine, None] | None = None
         self._at = -1
         self._wrote_s = time.monotonic()
+        self._is_here = False
 
     async def step(self) -> float | None:
         """Does what there is to do next.
@@ -75,11 +76,16 @@ class BatchWork:
             Seconds until somebody should look again; None: the batch has ended.
 
         Raises:
+            FilesElsewhere: others have to do it.
             HomaError: it could not be done now.
         """
         batch = await self._shop.driver.run(ask_patiently(store.find_batch(self._keys, self.id)))
         if batch is None or batch.status in OVER:
             return None
+        if not self._is_here:
+            # Before anything else: what is written elsewhere would be missed where its other files are.
+            await self._shop.files.require(batch.input, batch.raw.get("place", ""))
+            self._is_here = True
         if batch.total is None:
             await self._check(batch)
             return 0.0

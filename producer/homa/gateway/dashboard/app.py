@@ -14,7 +14,7 @@ from homa.gateway.dashboard.pages import fleet
 from homa.gateway.dashboard.pages.batch import batch, results
 from homa.gateway.dashboard.pages.batches import batches
 from homa.gateway.dashboard.pages.costs import costs, costs_csv
-from homa.gateway.dashboard.pages.job import content, job
+from homa.gateway.dashboard.pages.job import content, job, medium
 from homa.gateway.dashboard.pages.jobs import jobs as all_jobs
 from homa.gateway.dashboard.pages.jobs import search
 from homa.gateway.dashboard.pages.overview import live, overview
@@ -45,6 +45,7 @@ def dashboard_routes(jobs: LiveJobs, doorkeeper: Doorkeeper) -> list[Route]:
         get("/jobs", all_jobs),
         get("/jobs/{job}", job),
         post("/jobs/{job}/content", content),
+        post("/jobs/{job}/media/{digest}", medium),
         get("/batches", batches),
         get("/batches/{batch}", batch),
         post("/batches/{batch}/results", results),

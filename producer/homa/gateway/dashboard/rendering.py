@@ -86,6 +86,17 @@ def render(visit: Visit, name: str, **context: Any) -> str:
     return environment().get_template(name).render(shown)
 
 
+def saved(data: bytes, name: str) -> Response:
+    """Bytes that a browser saves as a file, whatever they are: it neither shows nor runs them.
+
+    Args:
+        name: of the file, in ASCII without quotes.
+    """
+    headers = {**PAGE_HEADERS, "content-security-policy": "default-src 'none'; sandbox"}
+    headers["content-disposition"] = f'attachment; filename="{name}"'
+    return Response(data, headers=headers, media_type="application/octet-stream")
+
+
 async def error_page(error: ApiError, visit: Visit | None) -> Response:
     """What went wrong, as a page."""
     told: dict[str, Any] = {"error": error, "next": _NEXT.get(error.status, "go back, and mend what it names")}

@@ -24,6 +24,7 @@ from homa_shared.model.ids import unique_id
 from homa_shared.store import gateway_files as store
 from homa_shared.store.blobs import BlobsUnavailable
 from homa_shared.store.gateway_files import Dropped, GatewayFile, Index, Part
+from homa_shared.store.gateway_work import FilePlace, place_of
 
 _log = logging.getLogger("homa.gateway")
 
@@ -37,6 +38,10 @@ class LostPart(BlobsUnavailable):
     """A part of a file is not where this process looks for it."""
 
 
+class FilesElsewhere(BlobsUnavailable):
+    """The files of a batch are not where this process keeps files."""
+
+
 class KeptFiles:
     """The files of all tenants; who may see which is asked elsewhere."""
 
@@ -46,6 +51,11 @@ class KeptFiles:
     @cached_property
     def _parts(self) -> Parts:
         return parts_of(self._context)
+
+    @cached_property
+    def place(self) -> FilePlace:
+        """Where this process keeps files."""
+        return place_of(self._context.settings, self._context.blobs)
 
     async def begin(self) -> PartWriter:
         """Takes the content of a new file; raises StoreUnavailable."""
@@ -95,6 +105,24 @@ class KeptFiles:
                 )
             yield data[start:] if start else data
             start = 0
+
+    async def require(self, file_id: str, stored_in: str) -> None:
+        """Makes sure that a file's first part is where this process looks for it.
+
+        Args:
+            stored_in: where it was stored, for people; empty where an earlier release did not say.
+
+        Raises:
+            FilesElsewhere: it is not.
+            BlobsUnavailable: it cannot look.
+        """
+        parts = await self._driver.run(ask_patiently(store.parts_of(self._context.keys, file_id)))
+        if parts and not await self._parts.has(self._path(file_id, parts[0].name)):
+            raise FilesElsewhere(
+                f"its files are not in {self.place.name}: they were stored in "
+                f"{stored_in or 'the machine of the gateway that took it'}, and it goes on once a gateway or worker "
+                "that reaches them lives; HOMA_BLOBS, the same for all, makes every one do"
+            )
 
     async def sweep(self) -> None:
         """Deletes what is stored of files that are no more, a number of them at a time."""

@@ -24,6 +24,9 @@ class Parts(Protocol):
     async def get(self, path: str) -> bytes | None:
         """The bytes; None where there are none; raises BlobsUnavailable."""
 
+    async def has(self, path: str) -> bool:
+        """Whether there are any; raises BlobsUnavailable."""
+
     async def delete_below(self, prefix: str) -> None:
         """Removes all paths that begin with `prefix/`; raises BlobsUnavailable."""
 
@@ -52,6 +55,9 @@ class BlobParts:
     async def get(self, path: str) -> bytes | None:
         return await self._blobs.get_async(path)
 
+    async def has(self, path: str) -> bool:
+        return await self.get(path) is not None
+
     async def delete_below(self, prefix: str) -> None:
         listed = await asyncio.to_thread(lambda: [blob.path for page in self._blobs.listing(prefix) for blob in page])
         for path in listed:
@@ -73,6 +79,9 @@ class SealedParts:
             return None if raw is None else await asyncio.to_thread(opened_bytes, self._keys, Kind.BLOB, raw, path)
         except SealedPayload as error:
             raise BlobsUnavailable(f"part {path}: {error}") from None
+
+    async def has(self, path: str) -> bool:
+        return await self._parts.has(path)
 
     async def delete_below(self, prefix: str) -> None:
         await self._parts.delete_below(prefix)
@@ -97,6 +106,9 @@ class BlobFolder:
             return None
         except OSError as error:
             raise self._unavailable(error) from error
+
+    async def has(self, path: str) -> bool:
+        return await asyncio.to_thread((self._folder / path).exists)
 
     async def delete_below(self, prefix: str) -> None:
         def remove() -> None:

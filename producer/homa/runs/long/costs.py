@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from homa.client.management.units import usd_of
 from homa.files import Row
+from homa.files.units.unit import Units
+from homa.runs.long.division import MOST_READ, Division
 from homa.runs.long.fitting import Fitting
-from homa.runs.long.ways import ERROR, TRUNCATE, WAYS
+from homa.runs.long.ways import ERROR, REFINE, TRUNCATE, WAYS
 from homa.submit.fleet_view import FleetView
 from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import InvalidRequest
@@ -52,16 +53,23 @@ class LongCosts:
 
     view: FleetView
     fitting: Fitting
+    #: Of the parts of documents; None: as many tokens as fit.
+    most: Units | None = None
     rows: int = 0
+    #: Of them: those that the run would ask about in parts.
+    divided: int = 0
     #: The longest, and its tokens as they are told.
     largest: str = ""
     largest_tokens: str = ""
     ways: dict[str, WayCost] = field(default_factory=lambda: {way: WayCost() for way in WAYS if way != ERROR})
     _longest: int = 0
+    _divisions: dict[str, Division] = field(default_factory=dict)
 
     def add(self, row: Row, prompt: str) -> None:
         """Takes a document that is too long, with the prompt that it would have."""
         self.rows += 1
+        if self.fitting.division is not None and self._is_divided(row):
+            self.divided += 1
         if len(prompt) > self._longest:
             self._longest, self.largest = len(prompt), row.custom_id
             self.largest_tokens = self.fitting.room.told(prompt, len(row.images))
@@ -69,20 +77,55 @@ class LongCosts:
             return
         for way, cost in self.ways.items():
             try:
-                calls = list(self._calls(way, row))
+                calls = self._calls(way, row)
             except InvalidRequest:
                 continue
             cost.documents += 1
             for call in calls:
                 self._price(cost, call)
 
-    def _calls(self, way: str, row: Row) -> Iterator[LongCall]:
-        assert way == TRUNCATE
-        yield self._call(self.fitting.template.render(self.fitting.truncated(row)))
+    def _is_divided(self, row: Row) -> bool:
+        """As the run's own request has it; any other is refused there."""
+        try:
+            return self.fitting.divides(row) is not None
+        except InvalidRequest:
+            return False
 
-    def _call(self, prompt: str) -> LongCall:
-        beside = self.fitting.room.beside
-        return LongCall(self.fitting.room.tokens(prompt), len(f"{prompt}{beside}".encode("utf-8", "replace")))
+    def _calls(self, way: str, row: Row) -> list[LongCall]:
+        """What a document takes one way. Raises InvalidRequest where it cannot be asked about so."""
+        if way == TRUNCATE:
+            return [self._call(self.fitting.template.render(self.fitting.truncated(row)))]
+        division = self._division(way)
+        division.check(row)
+        parts = division.parts(row)
+        if way == REFINE:
+            first, *others = parts
+            again = division.next_prompt(MOST_READ)
+            return [self._call(division.of_part(row, first)), *(self._call(f"{again}{each}", 1) for each in others)]
+        calls, left = [self._call(division.of_part(row, part)) for part in parts], len(parts)
+        while left > 1 or len(calls) == len(parts):
+            answers = [min(division.width, left - at) for at in range(0, left, division.width)]
+            calls += [self._call(division.together, each) for each in answers if each > 1 or left == 1]
+            left = len(answers)
+        return calls
+
+    def _division(self, way: str) -> Division:
+        if way not in self._divisions:
+            fitting = self.fitting
+            self._divisions[way] = Division.of(
+                way, fitting.room, fitting.template, self.most, own_cap=fitting.calls.has_own_cap
+            )
+        return self._divisions[way]
+
+    def _call(self, prompt: str, answers: int = 0) -> LongCall:
+        """A call.
+
+        Args:
+            answers: how many earlier ones stand in it.
+        """
+        room, calls = self.fitting.room, self.fitting.calls
+        size = len(f"{prompt}{room.beside}".encode("utf-8", "replace"))
+        return LongCall(room.tokens(prompt) + answers * calls.expected_output_tokens, size + answers * calls.caps[0])
 
     def _price(self, cost: WayCost, call: LongCall) -> None:
         prices, template = self.view.prices, self.fitting.calls

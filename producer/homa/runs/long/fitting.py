@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from homa.files import PromptTemplate, Row
 from homa.files.units.boundaries import character_start
+from homa.files.units.unit import Units
+from homa.runs.long.division import Division
+from homa.runs.long.flows import check_step_options
 from homa.runs.long.room import Room
-from homa.runs.long.ways import ERROR, TRUNCATE, WAYS
+from homa.runs.long.ways import DIVIDING, ERROR, TRUNCATE, WAYS
 from homa.submit.template import Template
+from homa_shared.calls.tokens import TOKENS_PER_IMAGE
 from homa_shared.model.errors import InvalidRequest
 
 #: Characters before the end of a text that is cut in which a blank is looked for.
@@ -25,43 +30,79 @@ class Fitting:
         room: what fits.
         template: how a row becomes its prompt.
         calls: what the calls of the run have in common.
-
-    Raises:
-        InvalidRequest: nobody knows the window, and the way needs it.
+        division: how documents are asked about in parts; None where they are not.
     """
 
     way: str
     room: Room
     template: PromptTemplate
     calls: Template
+    division: Division | None = None
     #: Told of each row that is too long, whatever becomes of it.
     on_long: Callable[[Row, str], None] | None = None
 
-    def __post_init__(self) -> None:
-        if self.way != ERROR and self.room.window is None:
-            raise InvalidRequest(
-                f"--long {self.way}: nobody knows the context window of {self.room.target}: expected --window TOKENS, "
-                f"or context_window in a [models.<alias>] of homa.toml"
-            )
+    @classmethod
+    def of(
+        cls,
+        way: str,
+        room: Room,
+        template: PromptTemplate,
+        calls: Template,
+        given: Mapping[str, Any],
+        most: Units | None,
+    ) -> Fitting:
+        """How the rows of a run are held against the window.
 
-    def may_exceed(self, prompt: str) -> bool:
-        """Whether a prompt is long enough to be counted."""
-        return len(prompt) > self.room.safe_characters
-
-    def fitted(self, row: Row, prompt: str) -> Row:
-        """A row as it fits the window: itself, or cut at its end.
+        Args:
+            given: options of the run's jobs.
+            most: of the parts of documents; None: as many tokens as fit.
 
         Raises:
-            InvalidRequest: it is too long, and is to be refused, or cannot be cut.
+            InvalidRequest: nobody knows the window, and the way needs it; or the options do not go with the way.
         """
-        images = len(row.images)
+        if way != ERROR and room.window is None:
+            raise InvalidRequest(
+                f"--long {way}: nobody knows the context window of {room.target}: expected --window TOKENS, or "
+                "context_window in a [models.<alias>] of homa.toml"
+            )
+        if way not in DIVIDING:
+            return cls(way, room, template, calls)
+        check_step_options(way, given)
+        division = Division.of(way, room, template, most, own_cap=calls.has_own_cap)
+        return cls(way, room, template, calls, division)
+
+    def may_exceed(self, row: Row, prompt: str) -> bool:
+        """Whether a prompt is long enough to be counted."""
+        return len(prompt) + len(row.images) * TOKENS_PER_IMAGE > self.room.safe_characters
+
+    def is_long(self, row: Row, prompt: str) -> bool:
+        """Whether a row does not fit the window; of those that are refused only where that is sure."""
         exceeds = self.room.exceeds_surely if self.way == ERROR else self.room.exceeds
-        if not exceeds(prompt, images):
-            return row
+        if not exceeds(prompt, len(row.images)):
+            return False
         if self.on_long is not None:
             self.on_long(row, prompt)
+        return True
+
+    def divides(self, row: Row) -> list[object] | None:
+        """How a row that is too long is asked about in parts; None where it is cut.
+
+        Raises:
+            InvalidRequest: it cannot be divided.
+        """
+        if self.division is None:
+            return None
+        self.division.check(row)
+        return self.division.asked
+
+    def fitted(self, row: Row, prompt: str) -> Row:
+        """A row that is too long, cut at its end.
+
+        Raises:
+            InvalidRequest: it is to be refused, or cannot be cut.
+        """
         if self.way == ERROR:
-            raise InvalidRequest(self._refused(prompt, images))
+            raise InvalidRequest(self._refused(prompt, len(row.images)))
         return self.truncated(row)
 
     def truncated(self, row: Row) -> Row:

@@ -94,11 +94,11 @@ class Room:
         return f"{found:,} tokens" if self.measure.exact and not images else f"about {found:,} tokens"
 
     def exceeds_surely(self, prompt: str, images: int = 0) -> bool:
-        """Whether every target of the chain would refuse it."""
+        """Whether every target of the chain would refuse it; what images take differs too much to count here."""
         if self.widest is None:
             return False
         share = 1.0 if self.measure.exact or self.given else SURELY
-        return self._counted(prompt, images) * share > self.widest
+        return self._counted(prompt, images if self.given else 0) * share > self.widest
 
     def exceeds(self, prompt: str, images: int = 0) -> bool:
         """Whether it might leave too little room for the answer, at every target whose window is known."""

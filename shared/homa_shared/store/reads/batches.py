@@ -79,7 +79,7 @@ class BatchView(LineCounts):
 
 def batch(keys: Keys, batch_id: str) -> Op[BatchView | None]:
     """A batch; None when the store holds no such batch."""
-    return read((("HGETALL", keys.batch(batch_id)),), lambda r: _view(batch_id, mapping(r[0])))
+    return read((("HGETALL", keys.batch(batch_id)),), lambda r: view_of(batch_id, mapping(r[0])))
 
 
 def batches(keys: Keys, limit: int = 100) -> Op[list[str]]:
@@ -129,7 +129,8 @@ def batch_retried(keys: Keys, batch_id: str) -> Op[dict[int, str]]:
     return read((("HGETALL", keys.batch_lines(batch_id)),), parse)
 
 
-def _view(batch_id: str, f: dict[str, str]) -> BatchView | None:
+def view_of(batch_id: str, f: dict[str, str]) -> BatchView | None:
+    """What the fields of a batch's record tell; None where there are none."""
     if not f:
         return None
     return BatchView(

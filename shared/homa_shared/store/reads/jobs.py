@@ -67,6 +67,8 @@ class Hold:
     #: Until it may pass, ms; None where nobody knows.
     wait_ms: int | None
     detail: str
+    #: Which limit there is to wait for: rpm, tpm, itpm, otpm, rpd, concurrency or frozen; empty where it is none.
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,9 @@ def why(keys: Keys, job_id: str) -> Op[Why | None]:
     def parse(answer: Any) -> Why | None:
         if not answer:
             return None
-        holds = [Hold(text(kind), text(name), _wait(wait), text(detail)) for kind, name, wait, detail in answer[1]]
+        holds = [
+            Hold(text(kind), text(name), _wait(wait), text(said), text(by)) for kind, name, wait, said, by in answer[1]
+        ]
         return Why(State(text(answer[0])), holds)
 
     return call(keys, "why", (job_id,), parse)

@@ -6,6 +6,7 @@
 -- A section has n items, from a number on, of a source in a scope; with `seal` no more come there. Items that are there are
 -- passed over where they are the same, so that the same call changes nothing. `digest` is that of the run's inputs so far.
 -- Returns ok; gap (items before these are missing); differs (others are in their place, or so many that these are not all);
+-- ended (the step that makes these parts runs no more);
 -- or the state of a run that takes no more items; '' for none.
 -- Cost: O(log N) an item and step.
 local run = ARGV[1]
@@ -37,7 +38,15 @@ for _, s in ipairs(sections) do
 end
 if not fresh then return 'ok' end
 if f.cancelled then return 'cancelled' end
-if f.sealed then return redis.call('HGET', K.batch(run), 'state') end
+-- Parts that a step makes come while it runs; where it has ended, this is a worker that lost its lease.
+for _, s in ipairs(sections) do
+  local by = f.steps[s.source].by
+  local maker = by and run .. '-' .. (redis.call('HGET', K.flow_nodes(run), by .. ' ' .. s.scope) or '')
+  local r = maker and redis.call('HMGET', K.job(maker), 'st', 'sq')
+  if by and r[1] ~= 'running' then return 'ended' end
+  if f.sealed and not by then return redis.call('HGET', K.batch(run), 'state') end
+  s.place = by and r[2]
+end
 -- Sections of one scope may follow one another.
 local places = {}
 for _, s in ipairs(sections) do
@@ -59,7 +68,7 @@ local function put(s)
   for number = s.from, s.from + s.n - 1 do
     at = at + 1
     if number >= there then
-      Flow.put_item(f, s.source, path_of(s, number), ARGV[at], int(kept))
+      Flow.put_item(f, s.source, path_of(s, number), ARGV[at], int(kept), s.place)
     end
   end
   if s.from + s.n > there then
@@ -69,6 +78,7 @@ local function put(s)
   if s.seal and not Flow.items_in(f, s.source, s.scope) then
     Flow.seal_items(f, s.source, s.scope, s.from + s.n)
     if s.scope == '' then
+      Flow.write(f)
       f.sealed = true
       redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))
       complete_batch(run)

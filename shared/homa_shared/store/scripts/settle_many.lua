@@ -182,13 +182,11 @@ for _, job in ipairs(jobs) do
   emit('job.succeeded', job.id, job.r)
 end
 if #requests > 0 then redis.call('DEL', unpack(requests)) end
--- Before their batch may be complete.
-for _, job in ipairs(jobs) do
-  if job.r.nd then
-    Flow.node_ended(job.id, job.r, 'succeeded')
-    after_success(job.id, job.r, job.report.partial)
-  end
-end
+-- Before their batch may be complete, as it might be with the end of a job that followed one of them.
+Flow.gathers = true
+for _, job in ipairs(jobs) do if job.r.nd then Flow.node_ended(job.id, job.r, 'succeeded') end end
+Flow.write_all()
+after_successes(jobs)
 for batch, ids in pairs(batches) do
   redis.call('RPUSH', K.batch_done(batch), unpack(ids))
   complete_batch(batch)

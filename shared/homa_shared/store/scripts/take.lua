@@ -4,13 +4,15 @@
 -- What it hands out may be called at once.
 --
 -- KEYS[1] anchor
--- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, version of the settings that it knows, 1 where it has keys of encryption, queue…
--- Returns {jobs, wait_ms, diverts, unplanned, version}: a job is {request, JSON of id, target and the fields of FIELDS.taken};
--- wait_ms says how long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out of
--- reach for longer than its slack; it stays queued until `divert` moves it to its next target. `unplanned` are targets whose
--- limits the store does not know, as after a loss of data: nothing of theirs is handed out until they are written. The version
--- is that of the fleet's settings: a worker that knows older ones reads them before it calls, so that no call goes out at a
--- price that holds no more.
+-- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, version of the settings that it knows, 1 where
+--       it has keys of encryption, queue…
+-- Returns {jobs, wait_ms, diverts, unplanned, version}: a job is {request, JSON of id, target and the fields of FIELDS.taken,
+-- then, of a flow's step, the items and replies that its prompt is made of, where they are not too large}; wait_ms says how
+-- long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out of reach for longer
+-- than its slack; it stays queued until `divert` moves it to its next target. `unplanned` are targets whose limits the store
+-- does not know, as after a loss of data: nothing of theirs is handed out until they are written. The version is that of the
+-- fleet's settings: a worker that knows older ones reads them before it calls, so that no call goes out at a price that holds
+-- no more.
 -- The same nonce (`process-number`, numbers ascend) gets the same jobs again.
 -- Cost: O(slots · log N), independent of how much waits.
 

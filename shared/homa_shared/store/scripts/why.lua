@@ -5,14 +5,50 @@
 --
 -- KEYS[1] anchor
 -- ARGV: job
--- Returns {state, holds} or {} for an unknown job; a hold is {kind, name, wait_ms (-1: not known), detail}, the first one
--- being what holds it now. No hold at all: it may run as soon as a worker asks.
+-- Returns {state, holds} or {} for an unknown job; a hold is {kind, name, wait_ms (-1: not known), detail, limit}, the first one
+-- being what holds it now. The limit is rpm, tpm, …, rpd, concurrency or frozen, where one is what there is to wait for. No hold
+-- at all: it may run as soon as a worker asks.
 local id = ARGV[1]
 local r = load_record(id)
 if not r then return {} end
 local holds = {}
 
-local function hold(kind, name, wait, detail) holds[#holds + 1] = {kind, name, int(wait or -1), detail or ''} end
+local function hold(kind, name, wait, detail, limit)
+  holds[#holds + 1] = {kind, name, int(wait or -1), detail or '', limit or ''}
+end
+
+-- What a dimension allows, and who says so where the settings do not.
+local function allowance(s, dimension)
+  local limit, period = limit_of(s, dimension), dimension.period_us / 1000000
+  local told = told_limit(s, dimension) == limit and limit ~= s[dimension.limit]
+  local source = told and ', as the provider says' or not s[dimension.limit] and ', as far as its refusals showed' or ''
+  if source ~= '' then source = source .. ',' end
+  return int(limit) .. (period == 60 and ' a minute' or ' in ' .. int(period) .. ' s') .. source
+end
+
+-- A limit with its amount, where `headroom` told that it stands in the way.
+local function limit_words(plan, s, what, cost)
+  if what == 'concurrency' then return what .. ': ' .. int(s.busy) .. ' of ' .. int(s.conc) .. ' calls at once are under way' end
+  if what == 'rpd' then return what .. ': all of ' .. int(s.rpd) .. ' requests of the day are made' end
+  for _, dimension in ipairs(DIMENSIONS) do
+    if dimension.limit == what then
+      if not dimension.record then return what .. ': all of ' .. allowance(s, dimension) .. ' is taken' end
+      return what .. ': this call takes ' .. int(cost[dimension.letter]) .. ' of ' .. allowance(s, dimension) .. ', and less is free'
+    end
+  end
+  return in_words(plan, what)
+end
+
+-- How long jobs like this one take at the limit that paces them, ms, and which that is; nil where none does.
+local function paced(s, cost, jobs)
+  local slowest, by = 0, nil
+  for _, dimension in ipairs(DIMENSIONS) do
+    local limit, amount = limit_of(s, dimension), cost[dimension.letter]
+    local ms = limit and amount and jobs * amount * dimension.period_us / limit / 1000 or 0
+    if ms > slowest then slowest, by = ms, dimension end
+  end
+  return slowest, by
+end
 
 local function batch_holds()
   if not r.ba then return end
@@ -39,13 +75,18 @@ end
 local function plan_holds(plan)
   local wait, why = blocked(plan)
   if wait > 0 then
-    hold(string.sub(why, 1, 7) == 'breaker' and 'breaker' or 'limit', plan.account, wait, in_words(plan, why))
+    if string.sub(why, 1, 7) == 'breaker' then
+      hold('breaker', plan.account, wait, in_words(plan, why))
+    else
+      hold('limit', plan.account, wait, limit_words(plan, scope(plan.account), why, NO_COST), why)
+    end
   end
-  local ms, what = headroom(scope(plan.quota), need_of(r, exempt_tokens(r, plan)))
+  local cost = need_of(r, exempt_tokens(r, plan))
+  local ms, what = headroom(scope(plan.quota), cost)
   if not ms then
-    hold('limit', plan.quota, nil, 'too large for ' .. what)
+    hold('limit', plan.quota, nil, 'too large for ' .. what, what)
   elseif ms > 0 and not (wait > 0 and plan.quota == plan.account) then
-    hold('limit', plan.quota, ms, in_words(plan, what))
+    hold('limit', plan.quota, ms, limit_words(plan, scope(plan.quota), what, cost), what)
   end
 end
 
@@ -70,7 +111,15 @@ local function queued_holds()
   target_holds()
   budget_holds()
   local ahead = redis.call('ZRANK', K.backlog(r.q, r.ln, r.tg, r.tn), id)
-  if ahead and ahead > 0 then hold('backlog', r.q, nil, int(ahead) .. ' jobs of its group stand before it') end
+  if not ahead or ahead == 0 then return end
+  local words, ms, by = int(ahead) .. ' jobs of its group stand before it', nil, nil
+  if not members_of(r.tg) then
+    local plan = plan_of(r.q, r.tg, r.q)
+    local s = scope(plan.quota)
+    ms, by = paced(s, need_of(r, exempt_tokens(r, plan)), ahead)
+    if by then words = words .. ', for which ' .. by.limit .. ' of ' .. plan.quota .. ' has ' .. allowance(s, by) end
+  end
+  hold('backlog', r.q, by and ms, words, by and by.limit)
 end
 
 if r.st == 'running' then

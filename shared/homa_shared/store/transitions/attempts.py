@@ -65,6 +65,9 @@ class Claim:
     version: int
     #: fail, or reroute: to the next target after a refusal by the provider's content policy.
     on_content_policy: str = "fail"
+    #: Items and replies that the prompt of a flow's step is made of, in their order, None for one that is not kept any
+    #: more; empty: they did not come along.
+    parents: Sequence[bytes | None] = ()
 
     @property
     def name(self) -> str:
@@ -317,12 +320,12 @@ def _parse_take(keys: Keys, reply: Any) -> Taken:
     )
 
 
-def _claim(keys: Keys, entry: list[bytes]) -> Claim:
-    """A job as take hands it out: its request, and what TAKEN fields say of it.
+def _claim(keys: Keys, entry: Sequence[bytes]) -> Claim:
+    """A job as take hands it out: its request, what TAKEN fields say of it, and what its prompt is made of.
 
     A message's stays as it stands: it is handed back like that, and scripts read those of Homa's own queues.
     """
-    request, packed = entry
+    request, packed, *parents = entry
     job_id, target, *values = orjson.loads(packed)
     told: dict[str, Any] = {
         name: absent if value == "" else int(value) if is_number else value
@@ -330,7 +333,7 @@ def _claim(keys: Keys, entry: list[bytes]) -> Claim:
     }
     if told["kind"] != "m":
         request = opened_if_possible(keys, Kind.REQUEST, request)
-    return Claim(id=job_id, request=request, target=target, **told)
+    return Claim(id=job_id, request=request, target=target, parents=parents, **told)
 
 
 @cache

@@ -93,8 +93,8 @@ def open_flow(
 def put_items(keys: Keys, run: str, sections: Sequence[Section]) -> Op[str]:
     """Puts items into a run. Sending them again changes nothing.
 
-    Returns ok, gap (items before these are missing), differs (others are in their place), the state of a run that takes
-    no more, or '' for no such run.
+    Returns ok, gap (items before these are missing), differs (others are in their place), ended (the step that makes
+    them runs no more), the state of a run that takes no more, or '' for no such run.
     """
     heads = orjson.dumps([_head(keys, run, section) for section in sections])
     # Equal items are equal in the store: an item that is there is not put anew, and equal nodes are asked for once.

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from homa.files.digests import Digests
 from homa.gateway.answers import JsonAnswer
 from homa.gateway.anthropic.batches.document import PREFIX, batch_document
+from homa.gateway.anthropic.batches.lines import API, ENDPOINT
 from homa.gateway.batches.file_batches import BatchRequest, batch_headers
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
@@ -21,7 +22,6 @@ from homa_shared.model.json_safe import sound_json
 from homa_shared.store.gateway_batches import OVER, GatewayBatch
 from homa_shared.store.gateway_files import ABANDONED_MS, REQUESTS, GatewayFile, index_row
 
-API, ENDPOINT = "anthropic", "/v1/messages"
 _WINDOW_S, _KEPT_S = 24 * 3600, 29 * 24 * 3600
 _MOST_REQUESTS, _MOST_LISTED = 100_000, 1000
 _CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -70,7 +70,9 @@ async def create(inquiry: Inquiry) -> ASGIApp:
 
 async def show(inquiry: Inquiry) -> ASGIApp:
     """A batch as it is now."""
-    return _answer(inquiry, await _found(inquiry))
+    batch = await _found(inquiry)
+    beside = await inquiry.services.batches.told_beside(inquiry.principal, batch)
+    return JsonAnswer({**batch_document(batch, _address(inquiry)), **beside})
 
 
 async def cancel(inquiry: Inquiry) -> ASGIApp:

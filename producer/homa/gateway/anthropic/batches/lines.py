@@ -17,6 +17,8 @@ from homa.gateway.dialect import ANTHROPIC
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
 
+#: Name of the API whose batches these are the lines of, and its one endpoint.
+API, ENDPOINT = "anthropic", "/v1/messages"
 #: Field of a job's metadata: the model as it was asked for.
 _MODEL = "model"
 _ENDS = {State.EXPIRED: "expired", State.CANCELLED: "canceled"}

@@ -23,6 +23,7 @@ from homa.gateway.dashboard.visit import Visit
 from homa.gateway.errors import ApiError
 from homa_shared.model.records import State
 from homa_shared.store import reads
+from homa_shared.store.gateway_work import what_holds_batch
 from homa_shared.store.reads import BatchView
 from homa_shared.store.reads.failures import batch_failures
 
@@ -74,6 +75,7 @@ async def _page(visit: Visit, view: BatchView, *, shows: bool) -> ASGIApp:
         chart=course_chart(found, lines, now_ms),
         causes=cause_rows(failed),
         held=await _held(visit, view, now_ms),
+        file_held=await visit.ask(what_holds_batch(visit.keys, view.id)) if visit.principal.sees_all else "",
         results=rows,
         columns=list(dict.fromkeys(name for row in rows for name in row.fields))[:_COLUMNS],
         shows=shows,

@@ -11,17 +11,27 @@ from homa.client.management.wording import answer_text
 from homa.gateway.dashboard.audit import note
 from homa.gateway.dashboard.holds import Held, ended
 from homa.gateway.dashboard.holds import held as held_by
+from homa.gateway.dashboard.job_content import content_of, medium_of
 from homa.gateway.dashboard.listing import served_queues
-from homa.gateway.dashboard.rendering import page
+from homa.gateway.dashboard.rendering import page, saved
 from homa.gateway.dashboard.visit import Visit
 from homa.gateway.dashboard.waterfall import waterfall
 from homa.gateway.errors import ApiError
+from homa_shared.calls.media import PDF, media_type
 from homa_shared.model.records import ENDED
 from homa_shared.store import reads
 from homa_shared.store.reads import JobView
 
-#: Most characters of a request or reply on a page.
-_SHOWN = 50_000
+#: How the names of saved media end, by their types.
+_ENDINGS = {
+    PDF: "pdf",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/heic": "heic",
+    "image/heif": "heif",
+}
 
 
 async def job(visit: Visit) -> ASGIApp:
@@ -36,6 +46,17 @@ async def content(visit: Visit) -> ASGIApp:
         raise ApiError(403, "this key's role is viewer: content is shown to operators", "role_not_allowed")
     await note(visit, "content.shown", view.job.id)
     return await _page(visit, view, shows=True)
+
+
+async def medium(visit: Visit) -> ASGIApp:
+    """A medium that a job shows, to be saved and never shown; that somebody fetched it is written down first."""
+    view = await found_job(visit)
+    if not visit.acts:
+        raise ApiError(403, "this key's role is viewer: content is shown to operators", "role_not_allowed")
+    digest = visit.request.path_params["digest"]
+    data = await medium_of(visit, view, digest)
+    await note(visit, "content.shown", view.job.id, medium=digest)
+    return saved(data, f"{digest[:16]}.{_ENDINGS.get(media_type(data) or '', 'bin')}")
 
 
 async def found_job(visit: Visit) -> JobView:
@@ -53,7 +74,8 @@ async def _page(visit: Visit, view: JobView, *, shows: bool = False) -> ASGIApp:
     now_ms = await visit.ask(reads.server_time(visit.keys))
     reply = orjson.loads(view.reply) if view.reply else None
     held = await _held(visit, view, reply, now_ms)
-    fall = waterfall(view, marks, now_ms, " ".join(filter(None, (held.words, held.name))))
+    waits_for = ": ".join(filter(None, (" ".join(filter(None, (held.words, held.name))), held.detail)))
+    fall = waterfall(view, marks, now_ms, waits_for)
     return await page(
         visit,
         "job.html",
@@ -63,7 +85,7 @@ async def _page(visit: Visit, view: JobView, *, shows: bool = False) -> ASGIApp:
         held=held,
         reply=reply,
         usage=(reply or {}).get("usage") or {},
-        content=_content(view, reply) if shows else None,
+        content=await content_of(visit, view) if shows else None,
         has_content=bool(view.request or view.reply),
         now_ms=now_ms,
         live=job.state not in ENDED,
@@ -75,18 +97,3 @@ async def _held(visit: Visit, view: JobView, reply: dict[str, Any] | None, now_m
         return ended(view.job, answer_text(reply) if reply and "error" in reply else "")
     why = await visit.ask(reads.why(visit.keys, view.job.id))
     return held_by(view.job, why, await served_queues(visit), now_ms)
-
-
-def _content(view: JobView, reply: dict[str, Any] | None) -> dict[str, str]:
-    """Request and reply as text, each cut where it is too long for a page."""
-    request = orjson.loads(view.request) if view.request else None
-    asked = {name: (request or {}).get(name) for name in ("messages", "inputs", "params") if (request or {}).get(name)}
-    body = (reply or {}).get("body") or (reply or {}).get("error")
-    return {"request": _text(asked or None), "reply": _text(body)}
-
-
-def _text(document: Any) -> str:
-    if document is None:
-        return ""
-    said = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
-    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}\n… {len(said) - _SHOWN:,} characters more"

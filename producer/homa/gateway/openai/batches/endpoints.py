@@ -15,7 +15,7 @@ from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.openai.batches.document import PREFIX, batch_document
 from homa.gateway.openai.batches.forms import FORMS
-from homa.gateway.openai.batches.lines import canonical
+from homa.gateway.openai.batches.lines import API, canonical
 from homa.gateway.openai.files import MOST_S, expiry_s, found_file
 from homa.gateway.openai.paging import page_of
 from homa.gateway.request_checks import optional_object
@@ -23,7 +23,6 @@ from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.gateway_batches import OVER, GatewayBatch
 from homa_shared.store.gateway_files import index_row
 
-API = "openai"
 _WINDOW = re.compile(r"([1-9]\d{0,6})([smhd])")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 #: Longest window, s.
@@ -52,7 +51,9 @@ async def create(inquiry: Inquiry) -> ASGIApp:
 
 async def show(inquiry: Inquiry) -> ASGIApp:
     """A batch as it is now."""
-    return JsonAnswer(await _document(inquiry, await _found(inquiry, inquiry.request.path_params["batch"])))
+    batch = await _found(inquiry, inquiry.request.path_params["batch"])
+    beside = await inquiry.services.batches.told_beside(inquiry.principal, batch)
+    return JsonAnswer({**await _document(inquiry, batch), **beside})
 
 
 async def cancel(inquiry: Inquiry) -> ASGIApp:

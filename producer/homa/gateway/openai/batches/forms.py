@@ -15,10 +15,10 @@ from homa.gateway.batches.line_format import LineRequest
 from homa.gateway.dialect import OPENAI
 from homa.gateway.errors import ApiError
 from homa.gateway.openai.batches.lines import OpenAILines
-from homa.gateway.openai.embeddings import as_floats, encoding_of, require_all, texts_of
 from homa.gateway.openai.responses.document import KEPT, ResponseDocument, asked_again, asked_of, kept_of
 from homa.gateway.openai.responses.input_items import input_messages
 from homa.gateway.openai.responses.params import chat_params
+from homa.gateway.openai.vectors import as_floats, encoding_of, require_all, texts_of
 from homa.gateway.request_checks import flag
 from homa_shared.calls.request import EMBEDDING
 from homa_shared.model.errors import InvalidRequest

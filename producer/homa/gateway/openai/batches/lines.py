@@ -21,6 +21,8 @@ _UNSENT = {
     Unsent.EXPIRED: ("batch_expired", "the batch expired before this request was sent"),
     Unsent.CANCELLED: ("batch_cancelled", "the batch was cancelled before this request was sent"),
 }
+#: Name of the API whose batches these are the lines of.
+API = "openai"
 #: Of a line whose job was purged before its answer was written.
 GONE = "result_expired"
 #: Azure writes the addresses of endpoints without it.

@@ -1,4 +1,4 @@
---! use clock, record, backlog, accept, flow_run
+--! use clock, record, backlog, flow_run, flow_writes
 -- Runs of flows. A node is one step for one item, and a job of the run's batch; its record names it in field nd, `step path`
 -- or, in the tree of a reduce, `step path~level.place`. An item's path is its number, behind that of the item that it is a
 -- part of: `3.0` is the first part of the fourth input. What ends a job tells its flow in the same script, which counts and
@@ -7,14 +7,14 @@
 -- The hash flow_nodes has, by field: `node` -> line of its job in the batch, or `x cause` where it has no answer; `+ node` ->
 -- how many of what it waits for have ended; `^ source scope` -> items that are there; `# source scope` -> how many there are,
 -- once no more come.
--- Gives: of Flow, node_ended(id, r, state); put_item(f, source, path, item, kept), ms; seal_items(f, source, scope, n);
+-- Gives: of Flow, node_ended(id, r, state); put_item(f, source, path, item, kept, place), ms; seal_items(f, source, scope, n);
 -- items_in(f, source, scope).
 
 function Flow.template_of(f, step)
   local t = f.made[step]
   if not t then
     local said = redis.call('HMGET', K.flow(f.run), step .. '|record', step .. '|request')
-    t = {record = cjson.decode(said[1]), request = said[2]}
+    t = {record = cjson.decode(said[1]), request = string.sub(said[2], 1, -2) .. ',"flow":'}
     f.made[step] = t
   end
   return t
@@ -38,7 +38,7 @@ function Flow.parents_of(f, names, values)
     local step, path = string.match(name, '^(%S+) (.*)$')
     local reference, size = '@' .. path, 0
     if f.steps[step].kind == 'source' then
-      local item = redis.call('GET', K.flow_item(f.run, step, path)) or ''
+      local item = name == f.item_name and f.item or redis.call('GET', K.flow_item(f.run, step, path)) or ''
       size, told[i] = #item, step .. ' ' .. redis.sha1hex(item)
     else
       reference, size = Flow.reply_of(f.run .. '-' .. values[i])
@@ -53,25 +53,22 @@ end
 function Flow.make_node(f, step, name, names, values, missing)
   local t = Flow.template_of(f, step)
   local parents, bytes, told = Flow.parents_of(f, names, values)
-  local line = int(redis.call('HINCRBY', K.batch(f.run), 'lines', 1) - 1)
-  local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), nd = name, ci = name}
-  for field, value in pairs(t.record) do fields[field] = value end
-  local tokens = math.ceil(math.max(0, bytes - Flow.envelope * #parents) * (f.steps[step].tokens or 0))
-  local place = {step = step, parents = parents, missing = missing, bytes = bytes}
-  if tokens > 0 then
-    for _, field in ipairs({'rt', 'ri'}) do fields[field] = int(tonumber(fields[field] or 0) + tokens) end
-  end
-  if fields.bn then fields.bn = int(tonumber(fields.bn) + math.ceil(bytes * (f.steps[step].nano or 0))) end
-  place.bound = fields.bn
-  -- Equal nodes are asked for once, in whatever run: what is equal is not done again where a step or an input has changed.
-  if f.steps[step].key then fields.ck = 'flow:' .. redis.sha1hex(f.steps[step].key .. '\n' .. int(missing) .. '\n' .. told) end
-  place.gathers = f.steps[step].kind == 'reduce' or nil
+  local line, r = int(redis.call('HINCRBY', K.batch(f.run), 'lines', 1) - 1), t.record
   -- The nodes of an item stand where the item does, so that what was begun is finished before more is begun.
-  fields.sq = int(f.place or redis.call('INCR', K.sequence()))
+  local own = {'nd', name, 'ci', name, 'sq', int(f.place or redis.call('INCR', K.sequence()))}
+  local function put(field, value) own[#own + 1], own[#own + 2] = field, value end
+  local tokens = math.ceil(math.max(0, bytes - Flow.envelope * #parents) * (f.steps[step].tokens or 0))
+  for _, field in ipairs({'rt', 'ri'}) do put(field, int(tonumber(r[field] or 0) + tokens)) end
+  local place = {step = step, parents = parents, missing = missing, bytes = bytes}
+  if r.bn then
+    place.bound = int(tonumber(r.bn) + math.ceil(bytes * (f.steps[step].nano or 0)))
+    put('bn', place.bound)
+  end
+  -- Equal nodes are asked for once, in whatever run: what is equal is not done again where a step or an input has changed.
+  if f.steps[step].key then put('ck', 'flow:' .. redis.sha1hex(f.steps[step].key .. '\n' .. int(missing) .. '\n' .. told)) end
+  place.gathers = f.steps[step].kind == 'reduce' or nil
   redis.call('HSET', K.flow_nodes(f.run), name, line)
-  accept(f.run .. '-' .. line, fields, string.sub(t.request, 1, -2) .. ',"flow":' .. cjson.encode(place) .. '}')
-  redis.call('HINCRBY', K.batch(f.run), 'submitted', 1)
-  if f.sealed then redis.call('HINCRBY', K.batch(f.run), 'total', 1) end
+  Flow.write_job(f, t, f.run .. '-' .. line, own, t.request .. cjson.encode(place) .. '}')
   Flow.count_of(f, step, 'made')
 end
 
@@ -93,7 +90,9 @@ end
 
 -- How many items a scope has; nil while more may come.
 function Flow.items_in(f, source, scope)
-  return tonumber(redis.call('HGET', K.flow_nodes(f.run), '# ' .. source .. ' ' .. scope) or nil)
+  local field = '# ' .. source .. ' ' .. scope
+  if not f.ends[field] then f.ends[field] = tonumber(redis.call('HGET', K.flow_nodes(f.run), field) or nil) end
+  return f.ends[field]
 end
 
 function Flow.tree_name(step, scope, l, g) return step .. ' ' .. scope .. '~' .. int(l) .. '.' .. int(g) end
@@ -123,7 +122,7 @@ end
 -- The answer of the first of several steps that has one, once all have ended.
 function Flow.join(f, step, path)
   local s, names = f.steps[step], {}
-  if redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. step .. ' ' .. path, 1) < #s.from then return end
+  if Flow.arrivals(f, '+ ' .. step .. ' ' .. path) < #s.from then return end
   for i, from in ipairs(s.from) do names[i] = from .. ' ' .. path end
   local values = redis.call('HMGET', K.flow_nodes(f.run), unpack(names))
   local cause = nil
@@ -172,7 +171,7 @@ function Flow.arrive(f, step, scope, l, child)
   local s = f.steps[step]
   local g, n = math.floor(child / s.width), Flow.items_in(f, s.over, scope)
   local wanted = n and math.min(s.width, Flow.nodes_at(n, s.width, l - 1) - g * s.width) or s.width
-  if redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. Flow.tree_name(step, scope, l, g), 1) == wanted then
+  if Flow.arrivals(f, '+ ' .. Flow.tree_name(step, scope, l, g)) == wanted then
     Flow.open_tree_node(f, step, scope, l, g, wanted)
   end
 end
@@ -195,7 +194,7 @@ end
 function Flow.open_node(f, step, path)
   local s, names, values = f.steps[step], {}, {}
   local name = step .. ' ' .. path
-  if #s.from > 1 and redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. name, 1) < #s.from then return end
+  if #s.from > 1 and Flow.arrivals(f, '+ ' .. name) < #s.from then return end
   for i, from in ipairs(s.from) do
     names[i], values[i] = from .. ' ' .. path, '@'
     if f.steps[from].kind ~= 'source' then
@@ -213,6 +212,9 @@ function Flow.propagate(f, step, path, cause)
     if s.kind == 'reduce' then
       local scope, number = string.match(path, '^(.-)%.?(%d+)$')
       Flow.arrive(f, name, scope, 1, tonumber(number))
+    elseif s.kind == 'source' then
+      -- Whoever makes its parts has put them in before, or makes none.
+      if cause then Flow.lose_parts(f, name, path, cause) end
     elseif s.kind == 'filter' then
       Flow.filter(f, name, path, cause)
     elseif s.kind == 'join' then
@@ -246,18 +248,26 @@ function Flow.go_on(id, r, state)
   f.place = nil
 end
 
-function Flow.put_item(f, source, path, item, kept)
+-- What there is to bring together in a scope has not come, for a cause.
+function Flow.lose_parts(f, source, scope, cause)
+  for _, step in ipairs(f.steps[source].closed_by) do Flow.absent(f, step, scope, cause) end
+end
+
+function Flow.put_item(f, source, path, item, kept, place)
   redis.call('SET', K.flow_item(f.run, source, path), item, 'PX', kept)
-  -- Its nodes stand side by side.
-  f.place = redis.call('INCR', K.sequence())
+  -- Its nodes stand side by side, those of parts where that stands which they are parts of.
+  f.place = place or redis.call('INCR', K.sequence())
+  f.item_name, f.item = source .. ' ' .. path, item
   Flow.propagate(f, source, path, nil)
-  f.place = nil
+  f.place, f.item_name, f.item = nil, nil, nil
 end
 
 -- No more items come into a scope. What was counted so far and is complete now, along the right edge of each tree, is made.
 function Flow.seal_items(f, source, scope, n)
   local nodes = K.flow_nodes(f.run)
   redis.call('HSET', nodes, '# ' .. source .. ' ' .. scope, int(n))
+  -- What has come so far is looked up.
+  Flow.write(f)
   for _, step in ipairs(f.steps[source].closed_by) do
     local width, l, below = f.steps[step].width, 1, n
     if n == 0 then Flow.absent(f, step, scope, 'empty') end

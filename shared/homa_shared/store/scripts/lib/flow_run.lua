@@ -1,7 +1,7 @@
 --! use clock, record, batch_flag
 -- Runs of flows as scripts hold them, and what becomes of one that cannot go on.
--- Gives: Flow, with load(run); count_of(f, step, what); guarded(run, what, act, …). One table, since a script has few local
--- variables left; flow_nodes.lua adds to it.
+-- Gives: Flow, with load(run); guarded(run, what, act, …); write_all(). One table, since a script has few local variables left;
+-- flow_writes.lua and flow_nodes.lua add to it.
 
 local Flow = {
   -- What an envelope has beside the answer, about, in bytes: answers count without it where tokens are estimated.
@@ -11,6 +11,8 @@ local Flow = {
   -- Names of filters that may stand in front of a reply, bytes.
   most_drops = 2500,
   runs = {},
+  -- Whether a script that ends several jobs writes what follows once, behind the last of them.
+  gathers = false,
 }
 
 -- A run as scripts need it, nil where the store holds none.
@@ -21,11 +23,11 @@ function Flow.load(run)
   local batch = redis.call('HMGET', K.batch(run), 'state', 'cancel')
   if not graph or not batch[1] then return nil end
   f = {run = run, steps = cjson.decode(graph), sealed = batch[1] ~= 'open', cancelled = batch[2], made = {}, place = nil}
+  -- What is known of scopes; what is not written yet (flow_writes.lua).
+  f.ends, f.counts, f.arrived, f.groups = {}, {}, {}, {}
   Flow.runs[run] = f
   return f
 end
-
-function Flow.count_of(f, step, what) redis.call('HINCRBY', K.flow(f.run), step .. '|' .. what, 1) end
 
 -- Ends a run whose nodes cannot be made, and says why: it would wait for them for ever.
 function Flow.halt(run, what, fault)
@@ -40,6 +42,17 @@ end
 -- belongs to, nor those that a script ends beside it.
 function Flow.guarded(run, what, act, ...)
   local known, fault = pcall(act, ...)
+  if not Flow.gathers then
+    local f = Flow.runs[run]
+    local written, why = pcall(Flow.write, f)
+    if known then known, fault = written, why end
+  end
   if not known then Flow.halt(run, what, fault) end
   return known
+end
+
+-- Writes what was gathered, each run's apart.
+function Flow.write_all()
+  Flow.gathers = false
+  for run, f in pairs(Flow.runs) do Flow.guarded(run, 'what follows', Flow.write, f) end
 end

@@ -31,14 +31,18 @@ end
 -- Most replies in the cache where the settings say nothing.
 local CACHED_REPLIES = 100000
 
--- Keeps a job's reply for equal jobs to come, in the place of the oldest where there is no more room.
-local function keep_reply(id, key)
+-- Keeps replies of jobs for equal jobs to come, in the place of the oldest where there is no more room.
+local function keep_replies(jobs)
   local said = redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries')
   local ttl, size = math.floor(number_of(said[1]) or C.CACHE_KEPT_MS), number_of(said[2]) or CACHED_REPLIES
-  -- The entry may not outlive the reply that it points to.
-  redis.call('SET', K.cached(key), id, 'PX', math.max(1, math.min(ttl, retention('results'))))
-  redis.call('ZADD', K.cache_index(), now, key)
-  redis.call('HINCRBY', K.cache_stats(), 'stored', 1)
+  local places = {}
+  for _, job in ipairs(jobs) do
+    -- The entry may not outlive the reply that it points to.
+    redis.call('SET', K.cached(job.r.ck), job.id, 'PX', math.max(1, math.min(ttl, retention('results'))))
+    places[#places + 1], places[#places + 2] = now, job.r.ck
+  end
+  redis.call('ZADD', K.cache_index(), unpack(places))
+  redis.call('HINCRBY', K.cache_stats(), 'stored', #jobs)
   local excess = redis.call('ZCARD', K.cache_index()) - size
   if excess > 0 then
     for _, oldest in ipairs(redis.call('ZRANGE', K.cache_index(), 0, math.min(excess, 100) - 1)) do
@@ -53,11 +57,33 @@ end
 local function after_success(id, r, partial)
   if not r.ck or r.ck == '' then return end
   local leads = redis.call('GET', K.leader(r.ck)) == id
-  if not partial then keep_reply(id, r.ck) end
+  if not partial then keep_replies({{id = id, r = r}}) end
   if leads then redis.call('DEL', K.leader(r.ck)) end
   if partial and not leads then return end
   -- Without a cache entry the key of the leader names the source, for those that the sweep ends.
   if end_followers(r.ck, id, 100) >= 100 and partial then redis.call('SET', K.leader(r.ck), id, 'PX', retention('results')) end
+end
+
+-- The same of jobs that one script ends, {id, r, report}.
+local function after_successes(jobs)
+  local keyed, leaders, followers, kept = {}, {}, {}, {}
+  for _, job in ipairs(jobs) do
+    if job.r.ck and job.r.ck ~= '' then
+      keyed[#keyed + 1] = job
+      leaders[#keyed], followers[#keyed] = K.leader(job.r.ck), K.waiting('follow:' .. job.r.ck)
+      if not job.report.partial then kept[#kept + 1] = job end
+    end
+  end
+  if #keyed == 0 then return end
+  -- As a rule nobody follows any of them.
+  if redis.call('EXISTS', unpack(followers)) > 0 then
+    for _, job in ipairs(keyed) do after_success(job.id, job.r, job.report.partial) end
+    return
+  end
+  if #kept > 0 then keep_replies(kept) end
+  for i, leader in ipairs(redis.call('MGET', unpack(leaders))) do
+    if leader == keyed[i].id then redis.call('DEL', leaders[i]) end
+  end
 end
 
 local RANK = C.LANE_RANK

@@ -53,7 +53,7 @@ local function deliver_to(id, s, tick, run, target)
   if redis.call('HEXISTS', K.schedule_deliveries(id), name) == 1 or redis.call('EXISTS', K.job(name)) == 1 then return end
   local told = {delivery = name, id = id, schedule = s.name, tick = tick, at = run.at, target = target, job = run.job, state = run.state,
     by = run.by, since = run.since, cost = run.cost, unresolved = run.unresolved, detail = run.detail, ended = run.ended, timing = s.timing, batch = run.fills,
-    lines = run.lines, lines_failed = run.lines_failed, unsent = run.unsent}
+    lines = run.lines, lines_failed = run.lines_failed, unsent = run.unsent, tenant = s.tenant}
   -- Dramatiq's message, as everything of this kind in the store.
   send(name, cjson.encode({queue_name = C.DELIVERIES, actor_name = 'homa.deliver', args = {id}, kwargs = told,
     options = {homa = true}, message_id = name, message_timestamp = now}), run.job)

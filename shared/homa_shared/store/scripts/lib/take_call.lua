@@ -1,4 +1,4 @@
---! use clock, record
+--! use clock, record, flow_parents
 -- One call of take: what was asked, and its answer as it grows.
 -- Needs: take's ARGV.
 -- Gives: asked, answer, sooner(ms), entry(id, r, target), hand_out(id, r), fill_in_requests().
@@ -38,14 +38,18 @@ end
 
 local function entry(id, r, target) return {redis.call('GET', K.request(id)) or '', packed(id, r, target)} end
 
-local requests = {}
+-- Requests' keys; and those of the jobs that do a step of a flow: {job as it is handed out, run}.
+local requests, flow_jobs = {}, {}
 
 local function hand_out(id, r)
-  answer.jobs[#answer.jobs + 1] = {'', packed(id, r, r.tt or r.tg)}
+  local job = {'', packed(id, r, r.tt or r.tg)}
+  answer.jobs[#answer.jobs + 1] = job
   requests[#requests + 1] = K.request(id)
+  if r.nd then flow_jobs[#flow_jobs + 1] = {job, r.ba} end
 end
 
 local function fill_in_requests()
   if #requests == 0 then return end
   for i, request in ipairs(redis.call('MGET', unpack(requests))) do answer.jobs[i][1] = request or '' end
+  fill_in_parents(flow_jobs)
 end

@@ -1,0 +1,238 @@
+"""What Python asks of a run over files: the arguments of `Homa.run_files`, checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
+from homa.files.remote.address import is_address
+from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, Units
+from homa.files.writers.earlier_line import FAILED, INVALID, RETRIES
+from homa.files.writers.output_format import FLAT
+from homa.runs.destination import checked_address
+from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.long.ways import ERROR, TRUNCATE
+from homa.runs.plan import Resumption
+from homa.runs.run_options import RunOptions
+from homa.runs.tally import MaxFailures
+from homa.submit.option_checks import Dollars
+from homa.submit.options import spread
+from homa_shared.calls.prompt_templates import Template
+from homa_shared.model.errors import InvalidRequest
+
+#: Options of `submit` that have no place in a run.
+_NOT_HERE = frozenset({"key", "messages", "images", "files", "custom_id", "values", "stream", "name", "metadata"})
+_READING = frozenset(each.name for each in fields(ReadOptions)) - {"id_column", "deadline_s", "plugins"}
+_RUN = frozenset(
+    "cite unit chunk_tokens overlap long window format resume changed prune retry force max_failures id_column limit "
+    "sample sample_seed".split()
+)
+
+
+@dataclass
+class FilesOrder:
+    """One run as Python asked for it.
+
+    Args:
+        output: where results go; None: to whoever iterates.
+    """
+
+    inputs: tuple[str, ...]
+    model: str | None
+    prompt: str | None
+    output: str | None
+    #: Options of `submit` that all rows share.
+    given: Mapping[str, Any]
+    #: Of _RUN.
+    asked: Mapping[str, Any]
+    read: ReadOptions
+    run_inputs: RunInputs
+    stored: Template | None = None
+    _template: str | None = field(default=None)
+
+    @classmethod
+    def of(cls, inputs: object, output: object, options: Mapping[str, Any]) -> FilesOrder:
+        """From the arguments.
+
+        Raises:
+            InvalidRequest: one is wrong, or they do not go together.
+        """
+        said = {name: value for name, value in spread(options).items() if value is not None}
+        for name in _NOT_HERE & said.keys():
+            raise InvalidRequest(f"{name} has no place in run_files: expected a prompt for all files, see submit_batch")
+        names, place = _paths(inputs), None if output is None else _path("output", output)
+        asked = {name: said.pop(name) for name in _RUN if name in said}
+        read = ReadOptions(**{name: said.pop(name) for name in _READING if name in said})
+        model, prompt = said.pop("model", None), said.pop("prompt", None)
+        made = RunInputs(
+            names,
+            read,
+            asked.get("id_column"),
+            asked.get("limit"),
+            asked.get("sample"),
+            asked.get("sample_seed", 0),
+            place or STDIN,
+            units=_units(asked),
+        )
+        found = cls(names, model, prompt, place, said, asked, read, made, _template=said.get("template"))
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        if STDIN in self.inputs:
+            raise InvalidRequest("inputs has '-': expected files, folders, globs or addresses")
+        if self.prompt is not None and self.template is not None:
+            raise InvalidRequest("both prompt and template: expected one of them")
+        if self.output in (STDIN, ""):
+            raise InvalidRequest(f"output is {self.output!r}: expected a path or an address; leave it out to iterate")
+        if self.output is None and (
+            wrong := self.asked.keys() & {"resume", "changed", "prune", "retry", "force", "format"}
+        ):
+            raise InvalidRequest(
+                f"{min(wrong)} without output: there is nothing to go on with; expected both, or neither"
+            )
+        if not self.resume and (wrong := {name for name in ("changed", "prune") if self.asked.get(name)}):
+            raise InvalidRequest(f"{min(wrong)} without resume: expected both, or neither")
+        if self.asked.get("prune") and self.run_inputs.partial:
+            raise InvalidRequest("prune with limit or sample: what is not among these rows would be dropped")
+        for name in ("limit", "sample"):
+            least = self.asked.get(name)
+            if least is not None and (not isinstance(least, int) or isinstance(least, bool) or least < 1):
+                raise InvalidRequest(f"{name} is {least!r:.80}: expected a number of 1 or more")
+        if self.output is not None and is_address(self.output):
+            checked_address(self.output, self.form)
+        _ = self.resumption, self.failures_allowed, self.prompt_template, self.budget, self.way
+        self.run_inputs.check()
+
+    @property
+    def template(self) -> str | None:
+        return self._template
+
+    def use(self, stored: Template) -> None:
+        self.stored = stored
+        self._template = stored.ref
+        self.given = {**self.given, "template": stored.ref}
+
+    @property
+    def prompt_template(self) -> PromptTemplate:
+        if self.stored is not None:
+            return PromptTemplate.parse(self.stored.prompt)
+        if self.prompt is not None and not isinstance(self.prompt, str):
+            raise InvalidRequest(f"prompt is {self.prompt!r:.80}: expected a text with {{{{name}}}} for fields")
+        return PromptTemplate.parse(DEFAULT_PROMPT if self.prompt is None else self.prompt)
+
+    @property
+    def run_options(self) -> RunOptions:
+        apart = ("budget_usd", "prompt_cache")
+        cached = self.given.get("prompt_cache", True)
+        return RunOptions(
+            prompt=self.prompt_template.source,
+            model=self.model,
+            given={name: value for name, value in self.given.items() if name not in apart} | self._uncached,
+            budget=self.budget,
+            prompt_cache=(self.prompt_template.parts[0] or None) if cached is True else cached,
+            cite=self.cite,
+            units=self.units,
+        )
+
+    @property
+    def cite(self) -> bool:
+        return bool(self.asked.get("cite"))
+
+    @property
+    def _uncached(self) -> dict[str, bool]:
+        """Answers with quotes that were not found would come out of the cache as they were."""
+        return {"cache": False} if self.cite and INVALID in self.resumption.retry else {}
+
+    @property
+    def units(self) -> Units:
+        return self.run_inputs.units
+
+    @property
+    def way(self) -> str:
+        way = self.asked.get("long", ERROR)
+        if way not in (ERROR, TRUNCATE):
+            raise InvalidRequest(f"long is {way!r:.80}: expected {ERROR} or {TRUNCATE}; `homa run` has other ways, too")
+        return str(way)
+
+    @property
+    def parts(self) -> None:
+        """Of documents that are asked about in parts, which is done by `homa run`."""
+        return None
+
+    @property
+    def window(self) -> int | None:
+        window: int | None = self.asked.get("window")
+        return window
+
+    @property
+    def max_tokens(self) -> int | None:
+        cap: int | None = self.given.get("max_tokens")
+        return cap
+
+    @property
+    def schema(self) -> Any:
+        return self.given.get("schema")
+
+    @property
+    def budget(self) -> int | None:
+        said = self.given.get("budget_usd")
+        return None if said is None else Dollars()("budget_usd", said)
+
+    @property
+    def form(self) -> str | None:
+        form: str | None = self.asked.get("format")
+        return form
+
+    @property
+    def flat(self) -> bool:
+        """Whether the results repeat the rows' columns."""
+        return self.output is None or output_format(self.output, self.form) in FLAT
+
+    @property
+    def resume(self) -> bool:
+        return bool(self.asked.get("resume") or self.asked.get("retry"))
+
+    @property
+    def force(self) -> bool:
+        return bool(self.asked.get("force"))
+
+    @property
+    def resumption(self) -> Resumption:
+        said = self.asked.get("retry") or (FAILED,)
+        retry = frozenset({said} if isinstance(said, str) else said)
+        if not retry <= frozenset(RETRIES):
+            raise InvalidRequest(f"retry is {said!r:.80}: expected some of {', '.join(RETRIES)}")
+        return Resumption(retry, bool(self.asked.get("changed")), bool(self.asked.get("prune")))
+
+    @property
+    def failures_allowed(self) -> MaxFailures | None:
+        said = self.asked.get("max_failures")
+        return None if said is None else MaxFailures.parse(str(said))
+
+
+def _units(asked: Mapping[str, Any]) -> Units:
+    kind = asked.get("unit", DOCUMENT)
+    if kind != CHUNK and (wrong := asked.keys() & {"chunk_tokens", "overlap"}):
+        raise InvalidRequest(f"{min(wrong)} without unit='chunk': expected both, or neither")
+    return Units(kind, asked.get("chunk_tokens", CHUNK_TOKENS), asked.get("overlap", 0))
+
+
+def _paths(inputs: object) -> tuple[str, ...]:
+    if isinstance(inputs, str | os.PathLike):
+        return (_path("inputs", inputs),)
+    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
+        raise InvalidRequest(f"inputs is {inputs!r:.80}: expected a path, an address, or a list of these")
+    return tuple(_path("inputs", each) for each in inputs)
+
+
+def _path(name: str, given: object) -> str:
+    if not isinstance(given, str | os.PathLike):
+        raise InvalidRequest(f"{name} is {given!r:.80}: expected a path or an address; rows in memory go to homa.map")
+    found = os.fspath(given)
+    if not isinstance(found, str):
+        raise InvalidRequest(f"{name} is {given!r:.80}: expected a path as text")
+    return found
