@@ -93,6 +93,7 @@ def _jobs(fleet: FakeHoma, tmp_path: Path) -> None:
     assert WORD in first.result().text
     assert fleet.submit(f"{WORD} asks", key="k1", **options).id == first.id
     fleet.submit(f"{WORD} has time", delay_s=3600, **options)
+    fleet.submit(f"{WORD} is told of", webhook="https://example.com/ends", **options).result()
     with pytest.raises(JobFailed, match=WORD):
         fleet.submit(f"refuse {WORD}", **options).result()
     assert fleet.submit(f"{WORD} limited", **options).result().text == f"{WORD} at last"
@@ -143,7 +144,8 @@ def _flows(fleet: FakeHoma) -> None:
     flow = Flow("canary")
     parts = flow.split("parts")
     facts = flow.map(parts, prompt=f"{WORD}: facts of {{{{text}}}}", model=LUNA, name="facts")
-    flow.reduce(facts, prompt=f"{WORD}: all of {{{{items}}}}", model=LUNA, name="whole")
+    named = flow.filter(facts, {"pattern": WORD}, name="named")
+    flow.reduce(named, prompt=f"{WORD}: all of {{{{items}}}}", model=LUNA, name="whole")
     inputs = [{"name": WORD, "parts": [f"{WORD} a", f"{WORD} b"]}, {"name": WORD, "parts": [f"{WORD} a"]}]
     run = fleet.run(flow, inputs, name="flow")
     assert [result.ok for result in run.results()] == [True, True]
