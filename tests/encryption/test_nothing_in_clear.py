@@ -76,6 +76,7 @@ def test_a_word_of_every_payload_is_nowhere_in_the_store_nor_in_its_blobs(
     _batches(fleet)
     _conversations(fleet)
     _flows(fleet)
+    _waits(fleet)
     _schedules(fleet)
     _messages(store)
     fleet.drain()
@@ -152,6 +153,18 @@ def _flows(fleet: FakeHoma) -> None:
     calls = len(fleet.calls)
     assert all(WORD in result.reply.text for result in fleet.run(flow, inputs, name="again").results())
     assert len(fleet.calls) == calls, "equal nodes are asked for once, sealed or not"
+
+
+def _waits(fleet: FakeHoma) -> None:
+    flow = Flow("waits")
+    draft = flow.map(prompt=f"{WORD}: {{{{text}}}}", model=LUNA, name="draft")
+    flow.wait(draft, prompt=f"{WORD}? {{{{draft}}}}", name="verdict")
+    run = fleet.run(flow, [{"text": WORD}], name="waits")
+    fleet.drain()
+    (question,) = run.questions()
+    assert question.text.startswith(f"{WORD}? {WORD}")
+    fleet.flow_answer(question.token, f"{WORD} it is")
+    assert [result.reply.text for result in run.results()] == [f"{WORD} it is"]
 
 
 def _schedules(fleet: FakeHoma) -> None:
