@@ -76,6 +76,7 @@ def test_a_word_of_every_payload_is_nowhere_in_the_store_nor_in_its_blobs(
     _batches(fleet)
     _conversations(fleet)
     _flows(fleet)
+    _waits(fleet)
     _schedules(fleet)
     _messages(store)
     fleet.drain()
@@ -93,6 +94,7 @@ def _jobs(fleet: FakeHoma, tmp_path: Path) -> None:
     assert WORD in first.result().text
     assert fleet.submit(f"{WORD} asks", key="k1", **options).id == first.id
     fleet.submit(f"{WORD} has time", delay_s=3600, **options)
+    fleet.submit(f"{WORD} is told of", webhook="https://example.com/ends", **options).result()
     with pytest.raises(JobFailed, match=WORD):
         fleet.submit(f"refuse {WORD}", **options).result()
     assert fleet.submit(f"{WORD} limited", **options).result().text == f"{WORD} at last"
@@ -143,13 +145,26 @@ def _flows(fleet: FakeHoma) -> None:
     flow = Flow("canary")
     parts = flow.split("parts")
     facts = flow.map(parts, prompt=f"{WORD}: facts of {{{{text}}}}", model=LUNA, name="facts")
-    flow.reduce(facts, prompt=f"{WORD}: all of {{{{items}}}}", model=LUNA, name="whole")
+    named = flow.filter(facts, {"pattern": WORD}, name="named")
+    flow.reduce(named, prompt=f"{WORD}: all of {{{{items}}}}", model=LUNA, name="whole")
     inputs = [{"name": WORD, "parts": [f"{WORD} a", f"{WORD} b"]}, {"name": WORD, "parts": [f"{WORD} a"]}]
     run = fleet.run(flow, inputs, name="flow")
     assert [result.ok for result in run.results()] == [True, True]
     calls = len(fleet.calls)
     assert all(WORD in result.reply.text for result in fleet.run(flow, inputs, name="again").results())
     assert len(fleet.calls) == calls, "equal nodes are asked for once, sealed or not"
+
+
+def _waits(fleet: FakeHoma) -> None:
+    flow = Flow("waits")
+    draft = flow.map(prompt=f"{WORD}: {{{{text}}}}", model=LUNA, name="draft")
+    flow.wait(draft, prompt=f"{WORD}? {{{{draft}}}}", name="verdict")
+    run = fleet.run(flow, [{"text": WORD}], name="waits")
+    fleet.drain()
+    (question,) = run.questions()
+    assert question.text.startswith(f"{WORD}? {WORD}")
+    fleet.flow_answer(question.token, f"{WORD} it is")
+    assert [result.reply.text for result in run.results()] == [f"{WORD} it is"]
 
 
 def _schedules(fleet: FakeHoma) -> None:

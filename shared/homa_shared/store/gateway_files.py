@@ -67,7 +67,7 @@ class Index:
 
 def announce_file(keys: Keys, file_id: str) -> Op[None]:
     """Notes that parts of a file are about to be stored, so that those of an upload that breaks off are deleted."""
-    return call(keys, "gateway_file", ("announce", file_id, ABANDONED_MS), lambda _: None)
+    return call(keys, "gateway_file", ("announce", file_id, ABANDONED_MS, int(keys.cipher is not None)), lambda _: None)
 
 
 def put_file(keys: Keys, file: GatewayFile, parts: Sequence[Part], *, listed: bool, ttl_ms: int | None) -> Op[None]:

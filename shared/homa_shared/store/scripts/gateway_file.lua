@@ -1,11 +1,11 @@
 --! flags allow-oom
---! use clock, gateway_file
+--! use clock, gateway_file, sealed
 -- The life of a file of the gateway (docs/gateway.md): announced before its first part is stored, put when all are, dropped.
 -- What is stored of one that is never put, or was dropped, is deleted by the sweep of ends.
 --
 -- KEYS[1] anchor
 -- ARGV: order, file, then
---   announce  ms until it is taken for abandoned
+--   announce  ms until it is taken for abandoned, 1 where its parts are sealed
 --   put       tenant, facts as JSON (fields, texts), 1 listed, ms until it expires ('' never), parts (`name bytes`)…
 --   drop
 --   ended     most (the file is ignored): drops those that have expired
@@ -14,6 +14,8 @@
 -- Repeating an order changes nothing. Cost: O(log N), and O(parts) to put.
 local order, id = ARGV[1], ARGV[2]
 if order == 'announce' then
+  local clear = without_keys(ARGV[4])
+  if clear then return clear end
   redis.call('ZADD', K.gateway_file_ends(), now + tonumber(ARGV[3]), id)
 elseif order == 'put' then
   if redis.call('EXISTS', K.gateway_file(id)) == 1 then return 'ok' end

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock
+--! use clock, sealed
 -- Media by digest: kept for whoever refers to them, removed when nobody does. A medium lives as long as a key that refers to
 -- it (a stored request, a reply), and for `[retention] uploads` (an hour) from when it was last asked for, so that whoever
 -- uploads it has time to submit its job, and the next job finds it uploaded.
@@ -7,7 +7,7 @@
 -- KEYS[1] anchor
 -- ARGV: order, then
 --   hold       digest, end of a key that refers to it (p:<job>), …
---   uploading  path in the blob store…
+--   uploading  1 where what is uploaded is sealed, path in the blob store…
 --   placed     digest, path in the blob store, …
 --   release    end of a key that refers to them no more, digest…
 --   sweep      most to look at, 1 where the caller can delete blobs
@@ -40,7 +40,9 @@ if order == 'hold' then
 end
 
 if order == 'uploading' then
-  for i = 2, #ARGV do redis.call('ZADD', K.media_uploads(), not_before(), ARGV[i]) end
+  local clear = without_keys(ARGV[2])
+  if clear then return clear end
+  for i = 3, #ARGV do redis.call('ZADD', K.media_uploads(), not_before(), ARGV[i]) end
   return 'OK'
 end
 

@@ -1,3 +1,4 @@
+--! use sealed
 -- Keeps a medium in the store itself, where no blob store is set. Refused, as a job would be, where room is short.
 --
 -- KEYS[1] anchor
@@ -5,6 +6,8 @@
 -- Returns OK.
 -- Cost: O(1), and the bytes.
 local percent, digest = tonumber(ARGV[1]), ARGV[2]
+local clear = in_clear(ARGV[3])
+if clear then return clear end
 if percent > 0 then
   local info = redis.call('INFO', 'memory')
   local used, most = tonumber(string.match(info, 'used_memory:(%d+)')), tonumber(string.match(info, 'maxmemory:(%d+)'))

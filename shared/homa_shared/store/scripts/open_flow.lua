@@ -1,4 +1,4 @@
---! use clock
+--! use clock, sealed
 -- Opens a run of a flow, which is a batch with a definition; its items come by put_items.lua.
 --
 -- KEYS[1] anchor
@@ -7,6 +7,10 @@
 local id, key = ARGV[1], K.flow(ARGV[1])
 local known = redis.call('HMGET', key, 'digest', 'inputs')
 if not known[1] then
+  for i = 4, #ARGV, 2 do
+    local clear = (string.find(ARGV[i], '|request$') or ARGV[i] == 'definition') and in_clear(ARGV[i + 1])
+    if clear then return clear end
+  end
   local batch = {'state', 'open', 'created', now, 'submitted', 0, 'lines', 0, 'flow', 1}
   for field, value in pairs(cjson.decode(ARGV[2])) do
     if value ~= cjson.null then batch[#batch + 1], batch[#batch + 2] = field, value end

@@ -37,7 +37,7 @@ def hold(keys: Keys, uses: Iterable[tuple[str, str]]) -> Op[list[str]]:
 
 def uploading(keys: Keys, paths: Sequence[str]) -> Op[None]:
     """Announces uploads to the blob store: what is not `placed` in time (`[retention] uploads`) is deleted."""
-    return call(keys, "media", ("uploading", *paths), lambda _: None)
+    return call(keys, "media", ("uploading", int(keys.cipher is not None), *paths), lambda _: None)
 
 
 def placed(keys: Keys, paths: Mapping[str, str]) -> Op[list[str]]:
