@@ -49,27 +49,31 @@ def test_what_damage_leaves_is_read_back_or_refused(tmp_path: Path, name: str) -
     assert refused
 
 
+_EDITS: list[dict[str, Any]] = [
+    {"response": "x"},
+    {"response": {"body": "x"}},
+    {"response": {"body": {"choices": "x"}}},
+    {"response": {"body": {"choices": [5]}}},
+    {"response": None},
+    {"error": "x"},
+]
+_JOURNAL = "out.xlsx.journal.jsonl"
+
+
 @pytest.mark.parametrize(
-    "edit",
+    ("name", "edit"),
     [
-        {"response": "x"},
-        {"response": {"body": "x"}},
-        {"response": {"body": {"choices": "x"}}},
-        {"response": {"body": {"choices": [5]}}},
-        {"response": None},
-        {"error": "x"},
-        {"input": [1]},
+        *((name, edit) for name in ("out.jsonl", _JOURNAL, "out/.homa.journal.jsonl") for edit in _EDITS),
+        # The journal of a table alone has inputs.
+        (_JOURNAL, {"input": [1]}),
     ],
 )
-@pytest.mark.parametrize("name", ["out.jsonl", "out.xlsx.journal.jsonl", "out/.homa.journal.jsonl"])
 def test_a_line_that_somebody_edited_is_named(tmp_path: Path, name: str, edit: dict[str, Any]) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     with open_output(str(path), "jsonl") as results:
         results.write(good("a"))
     line = {**json.loads(path.read_text()), "input": {}}
-    if "input" in edit and "xlsx" not in name:
-        pytest.skip("only the journal of a table has it")
     path.write_text(f"{json.dumps(line)}\n{json.dumps(line | edit)}\n{json.dumps(line)}\n")
     before = path.read_bytes()
     with pytest.raises(InvalidRequest, match=r"line 2 of .* is not a result line"):

@@ -25,9 +25,11 @@ def without_splintr(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise ImportError(name)
 
     tokens._encoder.cache_clear()
+    tokens._tokenizer.cache_clear()
     monkeypatch.setattr(tokens, "import_module", missing)
     yield
     tokens._encoder.cache_clear()
+    tokens._tokenizer.cache_clear()
 
 
 # Published examples of the two encodings.

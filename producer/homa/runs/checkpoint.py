@@ -138,7 +138,7 @@ class StoredCheckpoint(CheckpointFile):
 def _parsed(content: bytes, name: str) -> Checkpoint:
     try:
         told = orjson.loads(content)
-        return Checkpoint(**{**told, "runs": [NotedRun(**run) for run in told.get("runs", ())]})
+        return Checkpoint(**{**told, "runs": tuple(NotedRun(**run) for run in told.get("runs", ()))})
     except (orjson.JSONDecodeError, TypeError, AttributeError) as error:
         raise _invalid(name, error) from None
 

@@ -124,7 +124,7 @@ class RunTally:
         self.over_budget += line.kind in _MONEY
         self.cut += line.cut
         self.cut_empty += line.empty
-        if "citations" in line.document["homa"]:
+        if "citations" in line.document.get("homa", ()):
             self._count_quotes(line)
         if line.state is State.FAILED and line.kind not in _MONEY:
             self.first_failure = self.first_failure or f"{line.custom_id}: {line.message}"

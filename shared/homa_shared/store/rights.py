@@ -23,7 +23,14 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("HINCRBY", _KEY, "f", "1"), ("HMGET", _KEY, "f"), ("HSET", _KEY, "f", "v"), ("HSETNX", _KEY, "f", "v")),
     *(("BLPOP", _KEY, "1"), ("LLEN", _KEY), ("LRANGE", _KEY, "0", "1"), ("MGET", _KEY), ("MSET", _KEY, "v")),
     *(("PERSIST", _KEY), ("PEXPIRE", _KEY, "1"), ("PTTL", _KEY), ("RENAME", _KEY, _KEY), ("RPUSH", _KEY, "v")),
-    *(("HKEYS", _KEY), ("SADD", _KEY, "v"), ("SET", _KEY, "v"), ("SISMEMBER", _KEY, "v"), ("SMEMBERS", _KEY)),
+    *(
+        ("HKEYS", _KEY),
+        ("SADD", _KEY, "v"),
+        ("SET", _KEY, "v"),
+        ("SISMEMBER", _KEY, "v"),
+        ("SMEMBERS", _KEY),
+        ("SCARD", _KEY),
+    ),
     *(("SRANDMEMBER", _KEY), ("SREM", _KEY, "v"), ("HSCAN", _KEY, "0")),
     *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
     *(
