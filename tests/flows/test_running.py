@@ -167,8 +167,8 @@ def test_a_wrong_input_cancels_its_run(homa_echo: FakeHoma) -> None:
         InvalidRequest, match=r"input 0: pages\[1\] has no field 'text', which the prompt of step facts"
     ):
         homa_echo.run(documents(), [{"pages": ["a", {"words": "b"}]}])
-    with pytest.raises(InvalidRequest, match="input 0 is 'a': expected an object of fields"):
-        homa_echo.run(documents(), ["a"])  # type: ignore[list-item]
+    with pytest.raises(InvalidRequest, match="input 0 is 5: expected an object of fields"):
+        homa_echo.run(documents(), [5])  # type: ignore[list-item]
 
 
 def test_a_budget_that_no_call_fits_is_refused_at_once(homa_echo: FakeHoma) -> None:

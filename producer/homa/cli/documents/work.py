@@ -159,7 +159,8 @@ class DemoDocument(TypedDict):
     failed: int
     results: int
     calls: int
-    faults: int
+    #: How often the simulated providers misbehaved, by kind.
+    faults: dict[str, int]
     retried: int
     rerouted: int
     recovered: int
