@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,14 @@ from homa import (
     AsyncHoma,
     BudgetExceeded,
     ConfigError,
+    FilesSummary,
     Homa,
     HomaError,
     JobFailed,
     KeyConflict,
     MissingExtra,
     Piece,
+    RunStopped,
     StoreUnavailable,
 )
 from homa.drivers.source import ClientSource
@@ -33,6 +36,7 @@ from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
 MODEL = "openai:gpt-6-luna"
+SUMMARY = FilesSummary("b1", "out.csv", 2, 1, 1, 0, 0, 0, {"new": 2}, {}, Decimal("0.5"), Decimal(0), 0, 1.5)
 
 
 class Invoice(BaseModel):
@@ -140,13 +144,14 @@ def test_errors_and_pieces_survive() -> None:
         KeyConflict("used", job_id="j2"),
         MissingExtra("embed", "workers"),
         BudgetExceeded("too dear"),
+        RunStopped("too many failed", SUMMARY),
     ):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
     kinds = [getattr(package, name) for name in package.__all__]
     errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, HomaError)]
     assert len(errors) > 15
-    for kind in set(errors) - {MissingExtra}:
+    for kind in set(errors) - {MissingExtra, RunStopped}:
         assert str(pickle.loads(pickle.dumps(kind("why")))) == "why"
     piece = pickle.loads(pickle.dumps(Piece("a", id="1-0", attempt=2, event="restarted")))
     assert (piece, piece.id, piece.attempt, piece.event) == ("a", "1-0", 2, "restarted")

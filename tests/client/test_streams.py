@@ -11,6 +11,7 @@ from homa import Homa, InvalidRequest, JobFailed, JobNotFound
 from homa.client.streams import Transcript
 from homa_shared.calls.failures import Charge
 from homa_shared.store.client import Store
+from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Claim, Report, requeue
 from tests.client.conftest import FakeWorker, echo
@@ -142,7 +143,7 @@ def entry(number: int, attempt: int, field: str, value: str) -> tuple[bytes, lis
 
 
 def test_a_lost_attempt_that_still_writes_does_not_mix_with_the_one_that_runs() -> None:
-    transcript = Transcript(None)
+    transcript = Transcript(None, Keys("t"), "j1")
     pieces = transcript.read(
         [
             entry(1, 1, "t", "Hel"),

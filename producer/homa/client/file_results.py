@@ -163,3 +163,6 @@ class RunStopped(HomaError):
     def __init__(self, message: str, summary: FilesSummary) -> None:
         super().__init__(message)
         self.summary = summary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.summary)

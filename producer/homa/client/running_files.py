@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, overload
@@ -266,6 +265,8 @@ class AsyncFilesRunning:
         It runs in a thread, in which `progress` is called. A task that is cancelled pauses a run with an output, and
         cancels one without.
         """
+        import asyncio  # which `Homa` does without
+
         given = {"model": model, "prompt": prompt, "schema": schema, **options}
         run = await asyncio.to_thread(_made, self._context, inputs, output, given)
         if not dry_run and output is None:
