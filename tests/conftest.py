@@ -33,6 +33,8 @@ ALLOWED_SKIPS = (
     "no keys in the environment",
     "HOMA_TEST_AIMOCK is not set",
     "HOMA_TEST_NODE_CLIENTS is not set",
+    "HOMA_TEST_THIRD_PARTY is not set",
+    "HOMA_TEST_CURATOR is not set",
     "HOMA_TEST_MOTO is not set",
     "HOMA_TEST_AZURITE is not set",
     "HOMA_TEST_CLOUD_STORAGE is not set",
