@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.tools import BadArguments, Tool
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.outcomes.halting import Unsent, ended, refused
-from homa_workers.outcomes.outcomes import Succeeded, succeeded
+from homa_workers.outcomes.outcomes import Succeeded
+from homa_workers.pipeline.own_reply import own_reply
 from homa_workers.tools.toolbox import MOST_BYTES, Toolbox, ToolFailed
 
 
@@ -47,17 +46,7 @@ async def result_of(attempt: RunningAttempt, toolbox: Toolbox, most_bytes: int =
 
 def code_reply(attempt: RunningAttempt, said: str) -> Succeeded:
     """What a code step says, as a reply."""
-    name = attempt.request.rules.code
-    message = {"role": "assistant", "content": said}
-    body = {
-        "id": f"code-{attempt.claim.id}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": name,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    }
-    attempt.answered_by = name
-    return succeeded(Completion(body, Usage()), name)
+    return own_reply(attempt, "code", attempt.request.rules.code, said)
 
 
 def _arguments(tool: Tool[..., Any], values: Mapping[str, Any]) -> str:

@@ -7,16 +7,15 @@ answered, or has expired: then the answer, or what the step says for want of one
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import replace
 
 from homa_shared.calls.flow_place import FlowPlace
 from homa_shared.calls.flow_rules import Wait
-from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.outcomes.halting import Halted, Unsent, ended, refused
-from homa_workers.outcomes.outcomes import Asked, Succeeded, succeeded
+from homa_workers.outcomes.outcomes import Asked, Succeeded
+from homa_workers.pipeline.own_reply import own_reply
 
 #: Of a token, bytes: nobody guesses one.
 _RANDOM_BYTES = 24
@@ -38,12 +37,12 @@ def answered_from_outside(attempt: RunningAttempt, wait: Wait) -> Succeeded:
     if not place.asked:
         raise _asked(attempt, place, wait)
     if place.answered is not None:
-        return _reply(attempt, ANSWERED, place.answered)
+        return own_reply(attempt, ANSWERED, ANSWERED, place.answered)
     if wait.default is None:
         why = f"nobody has answered it within {wait.expires_ms / 1000:g} s"
         raise ended(Unsent("unanswered", why), State.EXPIRED)
     # Whoever asks the same later may still be answered.
-    return replace(_reply(attempt, UNANSWERED, wait.default), alone=True)
+    return replace(own_reply(attempt, UNANSWERED, UNANSWERED, wait.default), alone=True)
 
 
 def _asked(attempt: RunningAttempt, place: FlowPlace, wait: Wait) -> Halted:
@@ -58,16 +57,3 @@ def _asked(attempt: RunningAttempt, place: FlowPlace, wait: Wait) -> Halted:
         )
     token = f"{attempt.claim.id}.{secrets.token_urlsafe(_RANDOM_BYTES)}"
     return Halted(Asked(token, wait.expires_ms, request))
-
-
-def _reply(attempt: RunningAttempt, by: str, said: str) -> Succeeded:
-    message = {"role": "assistant", "content": said}
-    body = {
-        "id": f"{by}-{attempt.claim.id}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": by,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    }
-    attempt.answered_by = by
-    return succeeded(Completion(body, Usage()), by)

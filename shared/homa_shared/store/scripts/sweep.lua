@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, tokens, trimming
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, trimming
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -133,7 +133,8 @@ local function sweep_reason(reason)
       released = released + release(reason, (over or not cap) and SLICE or 16)
     end
   elseif kind == 'token' then
-    released = released + release_expired(reason, SLICE)
+    -- Steps whose token has expired: a worker ends them.
+    released = released + release_jobs(reason, redis.call('ZRANGEBYSCORE', K.waiting(reason), '-inf', now, 'LIMIT', 0, SLICE))
   elseif kind == 'follow' then
     local leader = redis.call('GET', K.leader(name))
     local state = leader and redis.call('HGET', K.job(leader), 'st')

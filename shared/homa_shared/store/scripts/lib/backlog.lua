@@ -84,9 +84,8 @@ local function leave_waiting(id, r)
   redis.call('HDEL', K.job(id), 'why')
 end
 
--- Up to n jobs of a reason back to their groups, since it has passed; returns how many.
-local function release(reason, n)
-  local ids = redis.call('ZRANGE', K.waiting(reason), 0, n - 1)
+-- Jobs of a reason back to their groups, since it has passed for them; returns how many.
+local function release_jobs(reason, ids)
   for _, id in ipairs(ids) do
     local r = load_record(id)
     if r and r.st == 'waiting' then
@@ -99,6 +98,9 @@ local function release(reason, n)
   end
   return #ids
 end
+
+-- Up to n of them, the first in their order.
+local function release(reason, n) return release_jobs(reason, redis.call('ZRANGE', K.waiting(reason), 0, n - 1)) end
 
 -- Takes a live job that does not run out of the one index that holds it.
 local function withdraw(id, r)
