@@ -42,8 +42,9 @@ end
 -- belongs to, nor those that a script ends beside it.
 function Flow.guarded(run, what, act, ...)
   local known, fault = pcall(act, ...)
-  if not Flow.gathers then
-    local f = Flow.runs[run]
+  local f = Flow.runs[run]
+  -- Of a run that the store holds no more nothing is to be written.
+  if f and not Flow.gathers then
     local written, why = pcall(Flow.write, f)
     if known then known, fault = written, why end
   end

@@ -3,6 +3,9 @@
 -- reads any of this, or ends, writes it first (Flow.write).
 -- Gives: of Flow, write_job(f, t, job, own, request); count_of(f, step, what); arrivals(f, field); write(f); write_all().
 
+-- Most words of one command: a script can hand over some thousand.
+Flow.most_words = 2000
+
 function Flow.count_of(f, step, what)
   local field = step .. '|' .. what
   f.counts[field] = (f.counts[field] or 0) + 1
@@ -37,6 +40,10 @@ function Flow.write_job(f, t, job, own, request)
   -- own[6] is its place.
   group.places[#group.places + 1], group.places[#group.places + 2] = own[6], job
   group.requests[#group.requests + 1], group.requests[#group.requests + 2] = K.request(job), request
+  if #group.places >= Flow.most_words then
+    f.groups[backlog] = nil
+    Flow.write_group(f, backlog, group)
+  end
 end
 
 function Flow.write_group(f, backlog, group)
@@ -64,8 +71,7 @@ function Flow.write(f)
   local fields = {}
   for field, n in pairs(arrived) do
     fields[#fields + 1], fields[#fields + 2] = field, int(n)
-    -- A command takes some thousand words.
-    if #fields >= 2000 then
+    if #fields >= Flow.most_words then
       redis.call('HSET', K.flow_nodes(f.run), unpack(fields))
       fields = {}
     end
