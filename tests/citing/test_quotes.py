@@ -38,6 +38,20 @@ def test_a_quote_is_found_and_said_how_exactly(quote: str, match: Match, there: 
 
 
 @pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ('" (Hello world', '"  (Hello world'),
+        ("(Hello world", "\u200b\u200b(Hello world"),
+        ("Hello world) .", "Hello world)  ."),
+        ("Hello world)", "Hello world)\u200b\u200b"),
+    ],
+)
+def test_marks_that_are_longer_in_the_quote_do_not_lead_out_of_the_text(text: str, quote: str):
+    (found,) = find_quotes(text, [quote])
+    assert (found.match, found.start, found.end, found.text) == (Match.NORMALISED, 0, len(text), text)
+
+
+@pytest.mark.parametrize(
     "quote",
     [
         "EUR 1,200",  # cuts a number

@@ -262,6 +262,25 @@ async def test_the_same_on_an_event_loop(docs: Path) -> None:
         assert forecast.rows == 3
 
 
+async def test_a_task_that_gives_up_waiting_loses_no_result(docs: Path) -> None:
+    answered = threading.Event()
+
+    def slow(call: FakeCall) -> object:
+        assert answered.wait(PATIENCE_S)
+        return echo(call)
+
+    async with fake(slow) as client:
+        results = await client.run_files(docs, model=LUNA)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(results), 0.01)
+        answered.set()
+        both = await asyncio.gather(anext(results), anext(results))
+        found = [*both, *[result async for result in results]]
+        assert sorted(result.text for result in found) == [f"<text {number}>" for number in range(3)]
+        assert results.summary is not None
+
+
 async def test_a_task_that_is_cancelled_pauses_its_run_which_goes_on_later(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "row {n}"}}\n' for n in range(3000)))
     seen = asyncio.Event()

@@ -75,6 +75,8 @@ class AsyncFileResults(Generic[T], AsyncIterator[FileResult[T]]):
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._held: deque[FileResult[T]] = deque()
+        #: What a thread waits for; a task that is cancelled leaves it to the next one.
+        self._taking: asyncio.Future[Sequence[FileResult[Any]]] | None = None
 
     @property
     def summary(self) -> FilesSummary | None:
@@ -85,16 +87,25 @@ class AsyncFileResults(Generic[T], AsyncIterator[FileResult[T]]):
         return self
 
     async def __anext__(self) -> FileResult[T]:
-        if not self._held:
-            self._held.extend(await asyncio.to_thread(self._stream.take))
-        if not self._held:
-            raise StopAsyncIteration
+        while not self._held:
+            taking = self._taking = self._taking or asyncio.ensure_future(asyncio.to_thread(self._stream.take))
+            await asyncio.wait([taking])
+            if self._taking is not taking:  # another task has them
+                continue
+            self._taking = None
+            found = taking.result()
+            if not found:
+                raise StopAsyncIteration
+            self._held.extend(found)
         return self._held.popleft()
 
     async def aclose(self) -> None:
         """Ends the run: what has not begun is cancelled, calls in flight are not waited for."""
         self._held.clear()
         await asyncio.to_thread(self._stream.leave)
+        if (taking := self._taking) is not None:
+            self._taking = None
+            await asyncio.gather(taking, return_exceptions=True)  # nobody wants it any more
 
     async def __aenter__(self) -> Self:
         return self

@@ -98,10 +98,14 @@ def _at(text: str, quote: str, start: int, end: int) -> FoundQuote:
     """A quote at a place where its words stand, with the marks around it that are the quote's own."""
     places = places_of(quote)
     before, behind = quote[: places[0][0]].lstrip(), quote[places[-1][1] :].rstrip()
-    if normalised(text[max(0, start - len(before)) : start]) == normalised(before):
-        start -= len(before)
-    if normalised(text[end : end + len(behind)]) == normalised(behind):
-        end += len(behind)
+    marks_before, marks_behind = (
+        text[max(0, start - len(before)) : start].lstrip(),
+        text[end : end + len(behind)].rstrip(),
+    )
+    if normalised(marks_before) == normalised(before):
+        start -= len(marks_before)
+    if normalised(marks_behind) == normalised(behind):
+        end += len(marks_behind)
     here = text[start:end]
     match = Match.EXACT if here == quote.strip() else Match.NORMALISED
     if match is Match.NORMALISED and normalised(here) != normalised(quote):
