@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import orjson
@@ -118,3 +121,20 @@ async def test_a_job_whose_schema_cannot_be_checked_ends_and_pays_once(
     assert reply["error"]["kind"] == "invalid_request"
     assert cell.simulator.stats.received == 2
     await cell.check_money(job, neighbour)
+
+
+async def test_a_library_that_another_job_is_loading_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = AnswerSchema.__module__
+    whole, threads = sys.modules[name], []
+
+    def load(module: str) -> ModuleType:
+        threads.append(threading.current_thread())
+        sys.modules[module] = whole
+        return whole
+
+    # So a module looks whose first lines are being run.
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(schema_check, "import_module", load)
+    assert isinstance(await schema_check.ready({"type": "object"}), AnswerSchema)
+    assert threads
+    assert threading.main_thread() not in threads

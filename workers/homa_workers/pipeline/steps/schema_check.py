@@ -35,7 +35,8 @@ _COMMAND = (sys.executable, "-m", "homa_shared.calls.schema_process")
 
 async def ready(schema: Mapping[str, Any]) -> AnswerSchema:
     """A schema ready to check answers. Raises InvalidRequest for one that is not valid."""
-    if _LIBRARY not in sys.modules:
+    # Not whether the module is there: one that another job is loading is, and its import holds up the loop until then.
+    if not hasattr(sys.modules.get(_LIBRARY), "answer_schema"):
         await asyncio.to_thread(import_module, _LIBRARY)
     from homa_shared.calls.json_schema import answer_schema
 
