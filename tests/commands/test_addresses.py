@@ -120,6 +120,22 @@ def test_results_that_are_there_are_kept_unless_somebody_says_otherwise(run: Run
     assert "holds other objects" in run("s3://lake/docs", "-o", "s3://lake/box/", status=2)["said"]
 
 
+@pytest.mark.parametrize("out", ["out.jsonl", "out.parquet", "out/"])
+def test_a_run_that_was_begun_elsewhere_is_not_cancelled_unless_somebody_says_so(
+    run: Run, bucket: Bucket, out: str
+) -> None:
+    fill(bucket)
+    bucket.put("docs/empty.txt", "")
+    run("s3://lake/docs", "-o", f"s3://lake/{out}", status=1, machine="one")
+    for key in [key for key in bucket.objects if key.startswith("out") and not key.endswith("run.json")]:
+        del bucket.objects[key]  # as if it had been killed before it put anything there
+    found = run("s3://lake/docs", "-o", f"s3://lake/{out}", status=2, machine="two")
+    assert "--resume" in found["said"]
+    assert f"{out.removesuffix('/')}.run.json" in bucket.objects
+    found = run("s3://lake/docs", "-o", f"s3://lake/{out}", "--resume", status=1, machine="two")
+    assert (found["succeeded"], found["calls"]) == (3, 0)
+
+
 def test_the_output_is_no_input(run: Run, bucket: Bucket) -> None:
     bucket.put("in/a.txt", "words")
     run("s3://lake/in", "-o", "s3://lake/in/out.jsonl")

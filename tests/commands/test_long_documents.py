@@ -218,6 +218,19 @@ def test_a_document_whose_part_failed_is_told_and_its_other_parts_are_not_paid_a
     assert staffed.billed() - billed == line["homa"]["attempts"] < answers / 2
 
 
+def test_failures_of_documents_in_parts_stop_the_run(staffed: Fleet, invoke: Invoke, docs: Path) -> None:
+    for number in range(3):
+        (docs / "docs" / f"long{number}.txt").write_text(prose(number, paragraphs=120))
+    staffed.simulator.configure(reply="words", faults={"invalid": 1.0})
+    (docs / "docs" / "short.txt").unlink()
+    asked = (*ASKED, "--long", "map-reduce", "--chunk-tokens", "200")
+    answer = run(invoke, staffed, *asked, "--max-failures", "1", status=3)
+    assert "1 failed (--max-failures 1)" in answer.stderr
+    staffed.simulator.configure(faults={})
+    run(invoke, staffed, *asked, "--resume")
+    assert all(line["error"] is None for line in by_id(docs).values())
+
+
 def test_a_budget_holds_for_documents_in_parts(staffed: Fleet, invoke: Invoke, docs: Path) -> None:
     answer = run(invoke, staffed, *ASKED, "--long", "map-reduce", "--budget", "0.0012", "--json", status=3)
     assert float(json.loads(answer.stdout)["cost_usd"]) <= 0.0012

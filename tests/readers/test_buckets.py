@@ -200,6 +200,7 @@ def test_an_outage_in_the_middle_of_a_large_object_ends_the_stream(
         ("s3://lake/n*.txt", "no object matches this pattern"),
         ("s3:///docs", "names no bucket"),
         ("s3://la*/docs", "names no bucket"),
+        ("s3://me:password@lake/docs", "expected s3://bucket/key, and credentials in the environment"),
         ("ftp://server/file", "no kind that is read: expected https://, s3://, gs:// or az://"),
     ],
 )

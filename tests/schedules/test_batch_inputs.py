@@ -60,6 +60,11 @@ def test_what_lies_elsewhere_is_named(name: str) -> None:
     assert f"may not read {name}: " in refused(["--", name], ())
 
 
+def test_an_address_that_lies_elsewhere_is_named_without_its_password() -> None:
+    said = refused(["--", "https://me:password@example.com/notes/1.txt?token=abc"], PLACES)
+    assert "may not read https://example.com/notes/1.txt: " in said
+
+
 @pytest.mark.parametrize(
     "option",
     [

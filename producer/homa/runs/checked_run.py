@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from homa.client.session import Session
 from homa.files import BadRow, PromptTemplate, Row, columns_of, look_ahead
+from homa.files.remote.address import as_told
 from homa.files.units.unit import Units
 from homa.runs.inputs import RunInputs
 from homa.runs.long.fitting import Fitting
@@ -154,7 +155,8 @@ def _checked_head(request: RunOrder) -> list[Row]:
         if request.model is None:
             raise InvalidRequest(f"--model is missing: expected provider:model, such as {OPENAI.target}, or an alias")
     if not head and not request.run_inputs.skipped.total:
-        raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.run_inputs.skipped})")
+        inputs = " ".join(map(as_told, request.inputs))
+        raise InvalidRequest(f"INPUT {inputs}: no row in it ({request.run_inputs.skipped})")
     return rows
 
 

@@ -108,7 +108,7 @@ class StoredCheckpoint(CheckpointFile):
 
     def __init__(self, address: Address) -> None:
         self.path = None
-        self._address = address.at(f"{address.path.rstrip('/')}.run.json")
+        self._address = address.note
         self._bucket = Bucket(address)
 
     @property

@@ -126,6 +126,8 @@ class RunState:
 
     def more_to_come(self, view: reads.BatchView) -> bool:
         """Whether there is anything left to pause."""
+        if view.id in self.flows:
+            return not view.complete
         feeder = self.feeder
         return view.live > 0 if feeder is None else feeder.running or feeder.submitted > feeder.written
 

@@ -16,7 +16,7 @@ from homa.cli.unit_options import parts_of, units_of
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
-from homa.files.remote.address import is_address
+from homa.files.remote.address import as_told, is_address
 from homa.files.units.unit import Units
 from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
 from homa.files.writers.output_format import FLAT
@@ -140,8 +140,8 @@ class RunRequest:
         self.options["within"] = places
         if (name := next((name for name in self._named_files() if not lies_in(name, places)), None)) is not None:
             raise InvalidRequest(
-                f"workers may not read {name}: name its directory, or the beginning of its address, in their setting "
-                "schedule_inputs"
+                f"workers may not read {as_told(name)}: name its directory, or the beginning of its address, in "
+                "their setting schedule_inputs"
             )
 
     def _named_files(self) -> Iterator[str]:

@@ -51,6 +51,11 @@ class Address:
         """Another object of the same bucket."""
         return Address(self.scheme, self.host, path)
 
+    @property
+    def note(self) -> Address:
+        """Of results: the note beside them, which leads to their run while that has not ended."""
+        return self.at(f"{self.path.rstrip('/')}.run.json")
+
     def __str__(self) -> str:
         shown = f"{self.scheme}://{self.host}" + (f"/{self.path}" if self.path else "")
         return f"{shown}?{self.query}" if self.query else shown
@@ -59,6 +64,11 @@ class Address:
 def is_address(given: str) -> bool:
     """Whether an argument is an address and not a path."""
     return _ADDRESS.match(given) is not None
+
+
+def as_told(given: str) -> str:
+    """An argument as messages show it: an address without what somebody could use in another's place."""
+    return str(address_of(given)) if is_address(given) else given
 
 
 def address_of(given: str, what: str = "INPUT") -> Address:
@@ -75,6 +85,11 @@ def address_of(given: str, what: str = "INPUT") -> Address:
     if scheme in BUCKETS:
         # Not by urlsplit: keys have question marks and hashes of their own.
         host, _, path = given.partition("://")[2].partition("/")
+        if "@" in host:
+            raise InvalidRequest(
+                f"{what}: an address of a bucket with a name or password in it: expected {scheme}://bucket/key, and "
+                "credentials in the environment"
+            )
         if not host or _WILD.search(host):
             raise InvalidRequest(f"{what} {given!r} names no bucket: expected {scheme}://bucket/key")
         return Address(scheme, host, path)

@@ -71,7 +71,7 @@ class WorkingCopy:
             what somebody should know; empty where there is nothing.
 
         Raises:
-            InvalidRequest: there are results, and neither is given.
+            InvalidRequest: there are results, or the note of a run, and neither is given.
             PlaceUnavailable: the bucket cannot be reached.
         """
         self._lock = self._locked()
@@ -88,6 +88,11 @@ class WorkingCopy:
             raise InvalidRequest(
                 f"--output {self.address} exists: use --resume to do only what it is missing, "
                 "or --force to write it anew"
+            )
+        if not resume and not force and self.bucket.stat(self.address.note.path) is not None:
+            raise InvalidRequest(
+                f"--output {self.address} belongs to a run that was begun elsewhere and has not ended: use --resume to "
+                "go on with it, or --force to cancel it and begin anew"
             )
         if not resume and not force and self._names.main is None and next(self.bucket.below(self.address.path), None):
             raise InvalidRequest(f"--output {self.address} holds other objects: expected an empty one, or --force")

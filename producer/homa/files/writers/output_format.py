@@ -86,6 +86,6 @@ def written_paths(target: str) -> list[Path]:
 
 def written_addresses(target: str) -> tuple[str, ...]:
     """The objects that a run with this output may write: a folder's end in a slash, and stand for all below them."""
-    place = str(address_of(target, "--output"))
-    name = place.rstrip("/")
-    return (place, f"{name}.run.json", f"{name}.journal.jsonl")
+    address = address_of(target, "--output")
+    place = str(address)
+    return (place, str(address.note), f"{place.rstrip('/')}.journal.jsonl")
