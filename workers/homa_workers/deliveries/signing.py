@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from homa_shared.settings.delivery_section import signing_key
 
@@ -38,11 +39,11 @@ class Signing:
     @classmethod
     def of(cls, settings: Settings) -> Signing:
         given = {name: _keys(secrets) for name, secrets in settings.deliver_secrets.items()}
-        urls = sorted((name for name in given if "://" in name), key=len, reverse=True)
+        urls = {_plain(name): keys for name, keys in given.items() if "://" in name}
         return cls(
             _keys(settings.deliver_secret),
             {name: keys for name, keys in given.items() if "://" not in name},
-            {_plain(name): given[name] for name in urls},
+            dict(sorted(urls.items(), key=lambda item: len(item[0]), reverse=True)),
         )
 
     def keys(self, url: str, tenant: str) -> Keys:
@@ -58,12 +59,11 @@ def _keys(secrets: Iterable[SecretStr]) -> Keys:
 
 
 def _plain(url: str) -> str:
-    """A URL whose scheme and host are in small letters: capitals there mean nothing (RFC 3986, 6.2.2.1)."""
+    """A URL as it is posted to: `/acme/../other` goes to `/other`, and is signed for that (RFC 3986, 6.2.2)."""
     try:
-        parts = urlsplit(url)
+        return str(URL(url))
     except ValueError:  # what cannot be read is posted nowhere
         return url
-    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl()
 
 
 def _is_below(url: str, beginning: str) -> bool:
