@@ -19,6 +19,7 @@ from homa.cli import main
 from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
+from homa_shared.store.transitions import admin
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.documents import hold_to_schema
 from tests.fixtures.store import eventually
@@ -101,8 +102,10 @@ def staffed_fleet(
 
 @pytest.fixture
 def staffed(staffed_fleet: Fleet) -> Fleet:
-    """A namespace that a worker serves."""
+    """A namespace that a worker serves. It has no answers of an earlier test's, or of the same one tried again."""
     staffed_fleet.simulator.configure(**DEFAULTS)
+    while staffed_fleet.store.run(admin.clear_cache(staffed_fleet.store.keys)):
+        pass
     return staffed_fleet
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import MODEL, Fleet, Invoke, finished, lines, start
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from tests.commands.conftest import MODEL, Fleet, Invoke, finished, lines, start, write_rows
 from tests.fixtures.store import eventually
 
 FLOW = f"""
@@ -105,6 +107,25 @@ def test_an_interrupted_run_is_paused_and_the_same_command_goes_on(staffed: Flee
     status, _, again = finished(start(staffed, *arguments))
     assert (status, run_of(again)) == (0, run_of(said))
     assert len(lines(documents / "out.jsonl")) == 3
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_is_paused_while_its_inputs_are_still_sent(
+    staffed: Fleet, documents: Path, number: signal.Signals, expected: int
+) -> None:
+    """Workers begin with the first inputs before the last one is in the store."""
+    write_rows(documents / "rows.jsonl", 20_000, f"Text {{}} of {number}")
+    before = staffed.received()
+    process = start(staffed, "run", "rows.jsonl", "--flow", "flow.toml", "-o", "out.jsonl")
+    eventually(lambda: staffed.received() > before)
+    process.send_signal(number)
+    status, _, said = finished(process)
+    assert status == expected, said
+    run = said.split("homa: run ")[1].split(" is paused")[0]
+    view = staffed.store.run(reads.batch(staffed.store.keys, run))
+    assert view is not None
+    assert view.paused_why == "interrupted"
+    staffed.store.run(admin.cancel_batch(staffed.store.keys, run))
 
 
 def test_a_run_is_cancelled_paused_and_resumed(staffed: Fleet, invoke: Invoke, documents: Path) -> None:

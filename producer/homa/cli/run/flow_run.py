@@ -6,7 +6,8 @@ The run's key is made of the output's place and of what is asked, so that the sa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from homa.client.flows.handle import FlowRun
 from homa.client.flows.outcomes import FlowProgress
 from homa.client.flows.results_file import Documents, FlowResults, check_place
 from homa.client.flows.run_flows import RunFlows
+from homa.client.flows.submission import run_of
 from homa.client.session import Session
 from homa.client.sync import Homa
 from homa.files import BadRow, output_format
@@ -32,7 +34,9 @@ from homa.files.writers.output_format import FLAT
 from homa.flows.compiling import definition_of
 from homa.flows.flow import Flow
 from homa.flows.toml import read_flow
+from homa.runs.errors import SignalReceived
 from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.signals import Interruption
 from homa.submit.option_row import Command
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import unique_id
@@ -95,26 +99,35 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
     budget = options.get("budget_usd")
     given = job_options(Command.RUN, options, "model", "budget_usd", "prompt_cache")
     shared = {name: given[name] for name in ("tenant", "tags", "lane")}
+    key = _key(flow, options)
     with submitting_session() as here, Homa(settings=None, local=True, workers=_workers(options["workers"])) as homa:
-        run = homa.run(
-            flow,
-            feeding.items(),
-            key=_key(flow, options),
-            reuse=options.get("cache") is not False,
-            budget_usd=None if budget is None else usd_or_null(budget),
-            **shared,
-        )
-        try:
+        with _paused_by_signals(homa.flow_run(run_of(key, shared["tenant"]))):
+            run = homa.run(
+                flow,
+                feeding.items(),
+                key=key,
+                reuse=options.get("cache") is not False,
+                budget_usd=None if budget is None else usd_or_null(budget),
+                **shared,
+            )
             say(f"run {run.id} of flow {flow.name}: {number(len(feeding.lines))} inputs")
             run.resume()
             results = FlowResults(flow, options["output"], options["form"], feeding)
             _write(run, here, flow, results)
-        except KeyboardInterrupt:
+        progress = run.progress()
+    _tell(run.id, progress, feeding.lines, results.good, options)
+
+
+@contextmanager
+def _paused_by_signals(run: FlowRun) -> Iterator[None]:
+    """A signal pauses the run, from the first of its inputs on: workers begin before the last is in the store."""
+    with Interruption(at_once=True).listening():
+        try:
+            yield
+        except SignalReceived:
             run.pause("interrupted")
             say(f"run {run.id} is paused: the same command goes on with it, `homa flow cancel {run.id}` ends it")
             raise
-        progress = run.progress()
-    _tell(run.id, progress, feeding.lines, results.good, options)
 
 
 def _workers(said: str) -> Any:

@@ -46,7 +46,7 @@ class RunSubmission:
         self._reuse = check_reuse(options.get("reuse", True))
         cap = options.get("budget_usd")
         self._cap = None if cap is None else Dollars()("budget_usd", cap)
-        self.id = new_batch_id() if self._key is None else _run_of(self._key, str(self._shared.get("tenant", "")))
+        self.id = new_batch_id() if self._key is None else run_of(self._key, str(self._shared.get("tenant", "")))
         self._items = Items(flow)
         #: Inputs that the store had when the run was opened.
         self.known = 0
@@ -155,6 +155,7 @@ class RunSubmission:
         )
 
 
-def _run_of(key: str, tenant: str) -> str:
+def run_of(key: str, tenant: str | None) -> str:
     """The run of a key: one that is submitted again is the same."""
+    tenant = tenant or ""
     return "f" + hashlib.sha256(f"{tenant}\n{key}".encode()).hexdigest()[:18]
