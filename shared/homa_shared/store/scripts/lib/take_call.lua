@@ -1,4 +1,4 @@
---! use clock, record, flow_parents
+--! use clock, record, whole_request, flow_parents
 -- One call of take: what was asked, and its answer as it grows.
 -- Needs: take's ARGV.
 -- Gives: asked, answer, sooner(ms), entry(id, r, target), hand_out(id, r), fill_in_requests().
@@ -37,12 +37,16 @@ local function packed(id, r, target)
   return cjson.encode(fields)
 end
 
-local function entry(id, r, target) return {redis.call('GET', K.request(id)) or '', packed(id, r, target)} end
+local function entry(id, r, target)
+  return {whole_request(redis.call('GET', K.request(id)) or '', r.ba), packed(id, r, target)}
+end
 
+-- Keys of those that are handed out.
 local requests = {}
 
 local function hand_out(id, r)
-  local job = {'', packed(id, r, r.tt or r.tg)}
+  -- The batch stands in the request's place until that is read.
+  local job = {r.ba or false, packed(id, r, r.tt or r.tg)}
   answer.jobs[#answer.jobs + 1] = job
   requests[#requests + 1] = K.request(id)
   if r.nd then answer.nodes[#answer.nodes + 1] = {job, r.ba} end
@@ -50,6 +54,8 @@ end
 
 local function fill_in_requests()
   if #requests == 0 then return end
-  for i, request in ipairs(redis.call('MGET', unpack(requests))) do answer.jobs[i][1] = request or '' end
+  for i, request in ipairs(redis.call('MGET', unpack(requests))) do
+    answer.jobs[i][1] = whole_request(request or '', answer.jobs[i][1])
+  end
   fill_in_parents(answer.nodes)
 end
