@@ -143,7 +143,7 @@ def test_a_run_is_cancelled_paused_and_resumed(staffed: Fleet, invoke: Invoke, d
     [
         (["--model", MODEL], "--flow with --model: the steps of the flow say it"),
         (["--prompt", "x"], "--flow with --prompt: the steps of the flow say it"),
-        (["--dry-run"], "--flow with --dry-run: flows do not take it"),
+        (["--detach"], "--flow with --detach: flows do not take it"),
         (["--fill", "b"], "--flow with --fill: flows do not take it"),
         (["--retry", "failed"], "--flow with --retry: flows do not take it"),
         (["-o", "out.doc"], "--output out.doc: no format is called .doc"),
