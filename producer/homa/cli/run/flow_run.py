@@ -119,6 +119,8 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
             results = FlowResults(flow, options["output"], options["form"], feeding)
             _write(run, here, flow, results)
         progress = run.progress()
+    for remark in (*inputs.skipped.remarks, *([str(inputs.skipped)] if inputs.skipped.total else [])):
+        say(remark)
     _tell(run.id, progress, feeding.lines, results.good, options)
 
 
