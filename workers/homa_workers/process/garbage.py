@@ -18,6 +18,7 @@ OLDER = 20
 
 def collect_rarely() -> None:
     """To be called once all is imported and made: what exists by now stays, and is not walked through any more."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, OLDER, OLDER)
