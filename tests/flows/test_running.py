@@ -85,6 +85,15 @@ def test_answers_of_a_schema_are_named_by_their_fields() -> None:
         assert homa.flow_run(run.id).progress().complete
 
 
+def test_a_step_has_a_system_text_that_is_filled_as_its_prompt(homa_echo: FakeHoma) -> None:
+    flow = Flow("letters")
+    flow.map(prompt="{{text}}", system="For {{name}}", model=MODEL)
+    homa_echo.run(flow, [{"text": "Hi", "name": "Ann"}]).wait(PATIENCE_S)
+    assert [message["content"] for message in homa_echo.calls[0].messages] == ["For Ann", "Hi"]
+    with pytest.raises(InvalidRequest, match="step other: system is 5: expected text"):
+        flow.map(prompt="{{text}}", system=5, model=MODEL, name="other")  # type: ignore[arg-type]
+
+
 def test_types_of_answers_are_those_of_the_flow() -> None:
     flow = Flow("sums")
     flow.map(prompt="Read {{text}}", model=MODEL, schema=Facts)

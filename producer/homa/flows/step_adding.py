@@ -63,11 +63,12 @@ class Steps:
             whole = over.follows[0] if over.follows else None
             over = whole if whole is None or whole.kind == "source" else whole.over
         asked = dict(options or {})
+        # Of a batch each request has its own; of a step it is a template, as the prompt is.
         system = asked.pop("system", None)
+        if system is not None and not isinstance(system, str):
+            raise InvalidRequest(f"{place}: system is {system!r:.80}: expected text")
         if kind in ASKING:
             check_prompt(prompt)
-            if system is not None and not isinstance(system, str):
-                raise InvalidRequest(f"{place}: system is {system!r:.80}: expected text")
             model = asked.get("model")
             if kind not in UNCALLED or model is not None:
                 check_model("model", model)

@@ -27,7 +27,7 @@ from homa.runs.run import BatchRun
 from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
-from homa_shared.model.errors import HomaError
+from homa_shared.model.errors import HomaError, InvalidRequest
 from homa_shared.model.ids import new_batch_id
 
 
@@ -74,11 +74,14 @@ def attached(checked: CheckedRun) -> None:
             run.go(resume=request.resume)
         except SignalReceived:
             workers.stop_now()
-            say(f"stopped at once; {how_to_go_on(run.state, request)}")
+            say("stopped at once")
+            _say_how_to_go_on(run, request)
             raise
         except HomaError as error:
             say(str(error))
-            say(how_to_go_on(run.state, request))
+            # The same command would be refused in the same way, where nothing of it was begun.
+            if not isinstance(error, InvalidRequest) or run.state.feeder is not None:
+                _say_how_to_go_on(run, request)
             raise Stopped(status_of(error)) from error
         progress.close()
         _finish(run, request, time.monotonic() - started_s)
@@ -99,11 +102,16 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
     _say_remarks(run, request)
     status = status_of_run(state)
     if status:
-        say(how_to_go_on(state, request))
+        _say_how_to_go_on(run, request)
     if request.as_json:
         click.echo(orjson.dumps(summary))
     if status:
         raise Stopped(status)
+
+
+def _say_how_to_go_on(run: BatchRun, request: RunRequest) -> None:
+    for sentence in how_to_go_on(run.state, request):
+        say(sentence)
 
 
 def _say_remarks(run: BatchRun, request: RunRequest) -> None:
