@@ -9,10 +9,10 @@ from typing import Any
 
 from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
 from homa.files.remote.address import is_address
+from homa.files.remote.results import checked_address
 from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, Units
 from homa.files.writers.earlier_line import FAILED, INVALID, RETRIES
 from homa.files.writers.output_format import FLAT
-from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.long.ways import ERROR, TRUNCATE
 from homa.runs.plan import Resumption

@@ -21,16 +21,19 @@ from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.cli.output import dollars, number, usd_or_null
 from homa.cli.run.flow_dry_run import flow_dry_run
+from homa.cli.run.flow_output import placed
+from homa.client.flows.documents import Documents
 from homa.client.flows.given import once_of
 from homa.client.flows.handle import FlowRun
 from homa.client.flows.outcomes import FlowProgress
-from homa.client.flows.results_file import Documents, FlowResults, check_place
+from homa.client.flows.results_file import FlowResults, check_place
 from homa.client.flows.run_flows import RunFlows
 from homa.client.flows.submission import run_of
 from homa.client.session import Session
 from homa.client.sync import Homa
 from homa.files import BadRow, output_format
 from homa.files.remote.address import is_address
+from homa.files.remote.results import checked_address
 from homa.files.writers.output_format import FLAT
 from homa.flows.compiling import definition_of
 from homa.flows.flow import Flow
@@ -93,8 +96,9 @@ def _check(options: Mapping[str, Any]) -> None:
                 raise InvalidRequest(f"--flow with --{name.replace('_', '-').rstrip('s')}: {why}; leave it out")
     output = options["output"]
     if is_address(output):
-        raise InvalidRequest(f"--flow with --output {output}: results of flows are files of this machine")
-    check_place(output, options["form"], again=True, force=options["force"])
+        checked_address(output, options["form"])
+    else:
+        check_place(output, options["form"], again=True, force=options["force"])
 
 
 def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
@@ -104,8 +108,13 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
     given = job_options(Command.RUN, options, "model", "budget_usd", "prompt_cache")
     shared = {name: given[name] for name in ("tenant", "tags", "lane")}
     key = _key(flow, options)
-    with submitting_session() as here, Homa(settings=None, local=True, workers=_workers(options["workers"])) as homa:
-        with _paused_by_signals(homa.flow_run(run_of(key, shared["tenant"]))):
+    run_id = run_of(key, shared["tenant"])
+    with (
+        submitting_session() as here,
+        placed(run_id, here, options) as stored,
+        Homa(settings=None, local=True, workers=_workers(options["workers"])) as homa,
+    ):
+        with _paused_by_signals(homa.flow_run(run_id)):
             run = homa.run(
                 flow,
                 feeding.items(),
@@ -116,7 +125,7 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
             )
             say(f"run {run.id} of flow {flow.name}: {number(len(feeding.lines))} inputs")
             run.resume()
-            results = FlowResults(flow, options["output"], options["form"], feeding)
+            results = FlowResults(flow, options["output"], options["form"], feeding, stored)
             _write(run, here, flow, results)
         progress = run.progress()
     for remark in (*inputs.skipped.remarks, *([str(inputs.skipped)] if inputs.skipped.total else [])):
@@ -142,7 +151,8 @@ def _workers(said: str) -> Any:
 
 def _key(flow: Flow, options: Mapping[str, Any]) -> str:
     """One that the same command makes again; another one with --force."""
-    place = "-" if options["output"] == STDIN else str(Path(options["output"]).absolute())
+    output = options["output"]
+    place = output if output == STDIN or is_address(output) else str(Path(output).absolute())
     asked = [place, list(options["inputs"]), options["limit"], unique_id() if options["force"] or place == "-" else ""]
     if options["sample"] is not None:
         asked += [options["sample"], options["seed"]]

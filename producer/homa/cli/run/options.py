@@ -17,10 +17,10 @@ from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
 from homa.files.remote.address import as_told, is_address
+from homa.files.remote.results import checked_address
 from homa.files.units.unit import Units
 from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
 from homa.files.writers.output_format import FLAT
-from homa.runs.destination import checked_address
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.long.ways import DIVIDING, ERROR, TRUNCATE
 from homa.runs.plan import Resumption
