@@ -194,7 +194,7 @@ async def test_results_may_go_to_a_bucket(folder: Path, bucket: Bucket) -> None:
         homa.run(flow, ["contracts/a.txt"], output="s3://lake/out.csv")
         assert bucket.objects["out.csv"].count(b"digest,fine") == 1
         bucket.put("out.csv", "precious")
-        with pytest.raises(InvalidRequest, match="s3://lake/out.csv exists"):
+        with pytest.raises(InvalidRequest, match=r"s3://lake/out\.csv exists"):
             homa.run(flow, ["contracts/a.txt"], output="s3://lake/out.csv")
         assert bucket.objects["out.csv"] == b"precious"
         homa.run(flow, ["contracts/a.txt"], output="s3://lake/out.csv", force=True)
