@@ -16,7 +16,7 @@ import orjson
 
 from homa.cli.context import say, submitting_session
 from homa.cli.documents.work import FlowRunResultDocument
-from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.cli.output import dollars, number, usd_or_null
@@ -41,6 +41,7 @@ from homa.flows.toml import read_flow
 from homa.runs.errors import SignalReceived
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.signals import Interruption
+from homa.runs.tally import MaxFailures
 from homa.submit.option_row import Command
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import unique_id
@@ -52,7 +53,6 @@ _NOT_YET = (
     "retry",
     "changed",
     "prune",
-    "max_failures",
     "detach",
     "deadline_s",
     "fill",
@@ -94,6 +94,7 @@ def _check(options: Mapping[str, Any]) -> None:
         for name in names:
             if options.get(name):
                 raise InvalidRequest(f"--flow with --{name.replace('_', '-').rstrip('s')}: {why}; leave it out")
+    _ = _failures_allowed(options)
     output = options["output"]
     if is_address(output):
         checked_address(output, options["form"])
@@ -126,7 +127,7 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
             say(f"run {run.id} of flow {flow.name}: {number(len(feeding.lines))} inputs")
             run.resume()
             results = FlowResults(flow, options["output"], options["form"], feeding, stored)
-            _write(run, here, flow, results)
+            _write(run, here, flow, results, _failures_allowed(options))
         progress = run.progress()
     for remark in (*inputs.skipped.remarks, *([str(inputs.skipped)] if inputs.skipped.total else [])):
         say(remark)
@@ -160,11 +161,22 @@ def _key(flow: Flow, options: Mapping[str, Any]) -> str:
     return f"run:{told[:32]}"
 
 
-def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults) -> None:
-    """Writes what becomes of each input, in their order, and behind them the answers for all together."""
+def _failures_allowed(options: Mapping[str, Any]) -> MaxFailures | None:
+    """Raises InvalidRequest for what is neither a number nor a share."""
+    return None if options["max_failures"] is None else MaxFailures.parse(options["max_failures"])
+
+
+def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults, allowed: MaxFailures | None) -> None:
+    """Writes what becomes of each input, in their order, and behind them the answers for all together.
+
+    Raises:
+        Stopped: more inputs have failed than are allowed; the run is paused.
+    """
     try:
         for result in run.results():
             results.write(result)
+            if allowed is not None and (why := allowed.exceeded(results.failed, results.good + results.failed)):
+                _pause(run, why)
         for step in once_of(flow):
             outcome = RunFlows(here.keys, run.id).outcome(step, None)
             results.write_answer(step, here.driver.run(outcome))
@@ -172,6 +184,14 @@ def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults) -> Non
     except BaseException:
         results.leave()
         raise
+
+
+def _pause(run: FlowRun, why: str) -> None:
+    if run.progress().complete:
+        return
+    run.pause(why)
+    say(f"{why}: run {run.id} is paused; the same command with a higher --max-failures goes on with it, or without it")
+    raise Stopped(STUCK)
 
 
 def _tell(run: str, progress: FlowProgress, lines: list[str | BadRow], good: int, options: Mapping[str, Any]) -> None:

@@ -103,8 +103,8 @@ class FlowResults:
             open_output(target, form, force=target != STDOUT, **given) if stored is None else stored.open(**given)
         )
         self._at = 0
-        #: Inputs that have all their answers.
-        self.good = 0
+        #: Inputs that have all their answers, and those that lack one.
+        self.good = self.failed = 0
 
     def write(self, result: FlowResult) -> None:
         """Writes what has become of an input, behind the rows before it that could not be sent.
@@ -119,6 +119,7 @@ class FlowResults:
         notes = self._documents.notes.get(at, ())
         self._at += 1
         self.good += result.ok
+        self.failed += not result.ok
         lines_here = (
             [_whole_line(str(known), result)] if self.format is OutputFormat.JSONL else lines_of(str(known), result)
         )
