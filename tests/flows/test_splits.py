@@ -189,6 +189,24 @@ def test_parts_come_only_while_their_step_runs(runs: Runs) -> None:
 
 
 @pytest.mark.store
+@pytest.mark.parametrize("answered_before", [0, 1, 2, 3])
+def test_a_step_that_is_lost_behind_its_last_part_leaves_what_is_made_of_them(runs: Runs, answered_before: int) -> None:
+    """As where its worker is lost three times before it is settled: its parts are all there, and are gone on with once."""
+    runs.open(GRAPH | {"whole": reduction("facts", "parts", 3, to=["told"]), "told": step("map", "whole")})
+    assert runs.put("a", seal=True) == "ok"
+    (cut,) = runs.take().claims
+    assert runs.put("x", "y", source="parts", scope="0", seal=True) == "ok"
+    done = [node for _ in range(answered_before) for node in runs.answered()]
+    runs.fail(cut)
+    done += runs.drained()
+    assert done == ["facts 0.0", "facts 0.1", "whole 0~1.0", "told 0"]
+    counts = runs.flow().steps
+    assert (counts["whole"].get("absent", 0), counts["told"].get("absent", 0)) == (0, 0)
+    assert not runs.node("told 0").startswith("x ")
+    assert (runs.batch().state, runs.batch().succeeded) == ("complete", 4)
+
+
+@pytest.mark.store
 def test_parts_of_a_cancelled_run_are_refused(runs: Runs) -> None:
     runs.open(GRAPH)
     assert runs.put("a", seal=True) == "ok"
