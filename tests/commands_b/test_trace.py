@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from homa.client.management.traces import timeline
 from homa_shared.model.personal_data import excerpt
+from homa_shared.model.records import Attempt, Job, State
 from homa_shared.store.operation import Op
+from homa_shared.store.reads import JobView
 from tests.commands_b.stand import MODEL, Stand
 
 
@@ -34,6 +37,29 @@ def test_an_attempt_that_failed_says_why(stand: Stand) -> None:
     told, (attempt,) = moments(stand, job), stand.json("jobs", "show", job)["attempts"]
     assert [what for what, _ in told] == ["submitted", "attempt 1 taken", "attempt 1 settled", "failed"]
     assert told[2][1].startswith(f"{attempt['outcome']}; {attempt['error']}; worker {attempt['worker']}")
+
+
+def test_a_target_that_was_passed_over_is_one_moment_and_has_no_request_of_another() -> None:
+    attempts = [
+        Attempt(1, "openai:m", "overloaded", started_ms=20, ended_ms=30, note={"request_id": "req_1"}),
+        Attempt(0, "openai:m", "diverted", started_ms=40, ended_ms=40, error="breaker openai:m"),
+        Attempt(2, "anthropic:n", "succeeded", started_ms=50, ended_ms=60),
+    ]
+    job = Job("j", State.SUCCEEDED, "anthropic", "default", "anthropic:n", "", submitted_ms=10, ended_ms=60)
+    told = timeline(JobView(job, attempts, None, None), {"request_id": "req_2", "latency_ms": 10}, (), None)
+    assert [(what, detail.split(";")[0]) for _, what, detail in told] == [
+        ("submitted", "for openai:m, lane default"),
+        ("attempt 1 taken", "at openai:m, after 10 ms in the queue"),
+        ("attempt 1 settled", "overloaded"),
+        ("passed over", "openai:m: breaker openai:m"),
+        ("attempt 2 taken", "at anthropic:n, after 10 ms in the queue behind diverted"),
+        ("attempt 2 settled", "succeeded"),
+        ("succeeded", ""),
+    ]
+    assert [word for _, _, detail in told for word in detail.split("; ") if "request" in word] == [
+        "request req_1",
+        "request req_2",
+    ]
 
 
 def test_nothing_hides_at_the_cut_where_what_was_found_before_it_made_the_text_shorter() -> None:

@@ -26,7 +26,7 @@ from homa.cli.jobs.why import why
 from homa.cli.output import json_option, print_facts, print_json, print_table
 from homa.client.management.job_listing import listing
 from homa.client.management.jobs import JobInfo
-from homa.client.management.wording import answer_text
+from homa.client.management.wording import answer_name, answer_text
 from homa.client.not_found import job_not_found
 from homa_shared.store import reads
 
@@ -111,6 +111,6 @@ def show(job: str, trace: bool, as_json: bool) -> None:
     if view.steps:
         click.echo()
         print_steps(view.steps)
-    for name, text in (("prompt", prompt_text(request)), ("answer", answer_text(reply))):
+    for name, text in (("prompt", prompt_text(request)), (answer_name(reply), answer_text(reply))):
         if text:
             click.echo(f"\n{name}:\n{visible(text[:_EXCERPT])}{'…' if len(text) > _EXCERPT else ''}")
