@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from tests.chaos.campaigns import CAMPAIGNS, Campaign
 from tests.chaos.outcome import Outcome
+from tests.chaos.servers import FSYNC_VARIABLE
 
 COLUMNS = (
     *("fault", "rounds", "jobs", "kills", "lost", "ended twice", "calls made twice", "unresolved", "bill $"),
@@ -27,9 +29,11 @@ NAMES = [campaign.name for campaign in CAMPAIGNS]
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--short", is_flag=True, help="The sizes of `make test`.")
 @click.option("--seed", type=int, help="Seed of all campaigns; by default each has its own.")
+@click.option("--fsync", type=click.Choice(["always", "everysec"]), default="always", help="Of the stores.")
 @click.option("--markdown", is_flag=True, help="Print the table as docs/reliability.md has it.")
-def main(names: Sequence[str], short: bool, seed: int | None, markdown: bool) -> None:
+def main(names: Sequence[str], short: bool, seed: int | None, fsync: str, markdown: bool) -> None:
     """Break a fleet in each way (or in those NAMED) and check its promises."""
+    os.environ[FSYNC_VARIABLE] = fsync
     chosen = [campaign for campaign in CAMPAIGNS if not names or campaign.name in names]
     outcomes = [_run(campaign, short, seed) for campaign in chosen]
     rows = [_row(outcome) for outcome in outcomes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ import redis
 from homa_shared.store.embedded.server import server_binary
 
 _PATIENCE_S = 20.0
+#: Names when stores of campaigns sync their append-only file, where a campaign does not say it itself.
+FSYNC_VARIABLE = "HOMA_CHAOS_FSYNC"
 
 
 def free_port() -> int:
@@ -27,11 +30,11 @@ class Server:
 
     Args:
         directory: where its append-only file is; a server started again there has its data back.
-        fsync: when the file is synced.
+        fsync: when the file is synced: always, everysec or no; None: as the environment says, or else always.
         options: further lines of its configuration, by name.
     """
 
-    def __init__(self, directory: Path, *, fsync: str = "always", **options: object) -> None:
+    def __init__(self, directory: Path, *, fsync: str | None = None, **options: object) -> None:
         self.directory, self.port = directory, free_port()
         self._options = {
             "bind": "127.0.0.1",
@@ -39,7 +42,7 @@ class Server:
             "dir": directory,
             "save": '""',
             "appendonly": "yes",
-            "appendfsync": fsync,
+            "appendfsync": fsync or os.environ.get(FSYNC_VARIABLE, "always"),
             "maxmemory-policy": "noeviction",
             "logfile": directory / f"{self.port}.log",
         }
