@@ -86,6 +86,22 @@ def test_one_that_waits_says_what_for(stand: Stand) -> None:
     assert "now" in stand.said("jobs", "show", "--trace", job).stdout
 
 
+def test_a_job_tells_what_it_waited_for_when_the_wait_is_over(stand: Stand) -> None:
+    job = stand.queued()
+    stand.redis("HSET", stand.store.keys.job(job), "hb", "60000 budget acme\n3200 rpm openai/gpt-6-luna")
+    waits = "1.0 min for room in the budget acme; 3 s for rpm of openai/gpt-6-luna"
+    assert waits in stand.said("jobs", "show", job).stdout
+    assert [wait["attempt"] for wait in stand.json("jobs", "show", job)["waited"]] == [None, None]
+    stand.settle(stand.claimed(job))
+    assert waits in " ".join(stand.said("jobs", "show", job).stdout.split())
+    assert stand.json("jobs", "show", job)["waited"] == [
+        {"attempt": 1, "wait_ms": 60_000, "kind": "budget", "name": "acme"},
+        {"attempt": 1, "wait_ms": 3200, "kind": "rpm", "name": "openai/gpt-6-luna"},
+    ]
+    taken = dict(moments(stand, job))["attempt 1 taken"]
+    assert taken.endswith(", 60000 ms for room in the budget acme, 3200 ms for rpm of openai/gpt-6-luna")
+
+
 def test_a_stream_says_when_it_was_sent_and_its_first_text_came(stand: Stand) -> None:
     job = stand.running()
     key = stand.store.keys.deltas(job)

@@ -16,10 +16,9 @@ from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, how_to_go_on, in_short, in_words
 from homa.client.worker_demand import workers_for
-from homa.files.citing.schema import CitedSchema
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
-from homa.runs.citing import CitedRows
+from homa.runs.citing import cited_rows
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
@@ -66,7 +65,7 @@ def attached(checked: CheckedRun) -> None:
             window=WINDOW,
             resumption=request.resumption,
             kept=KeptFields() if request.flat else None,
-            cited=CitedRows(CitedSchema(request.run_options.schema), checked.builder) if request.cite else None,
+            cited=cited_rows(request.run_options, checked.builder),
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
         run = BatchRun(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))

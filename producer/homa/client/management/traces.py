@@ -27,7 +27,7 @@ def timeline(
 
     Known always: when it was submitted, each attempt with its wait, outcome and notes, steps, the end, and what holds
     it now. Of streams, for an hour: when calls were sent and their first text came. What an attempt waited for is
-    known where the attempt before it says so.
+    known where the attempt before it says so, or where it held the job for a second or longer.
 
     Args:
         reply: its outcome, read.
@@ -69,6 +69,7 @@ def _attempt(attempt: Attempt, before: Attempt | None, job: Job, reply: dict[str
     if attempt.started_ms:
         since = before.ended_ms if before is not None else job.submitted_ms
         because = f" behind {before.outcome}" if before is not None else ""
+        because += "".join(f", {wait.took_ms} ms for {wait.words}" for wait in attempt.waits)
         waited = max(0, attempt.started_ms - since)
         yield Moment(
             attempt.started_ms, f"{name} taken", f"at {attempt.target}, after {waited} ms in the queue{because}"
