@@ -59,6 +59,8 @@ EVENTS_PLACED = 1000
 
 #: A batch of a file that no gateway has gone on with for so long is gone on with by a worker's process.
 UNTENDED_MS = 10_000
+#: A batch whose input nobody reaches ends as failed so long after its window: until then it may be brought back.
+INPUT_LOST_MS = _DAY_MS
 
 # leases and workers
 
