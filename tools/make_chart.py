@@ -49,6 +49,47 @@ _HOOK = """\
     helm.sh/hook: post-install,post-upgrade
     helm.sh/hook-delete-policy: before-hook-creation
 """
+_SEALED = """\
+%(margin)s{{- if $.Values.encryption.enabled }}
+%(text)s
+%(margin)s{{- end }}
+"""
+
+
+def _if_sealed(before: str, text: str) -> dict[str, str]:
+    """What k8s/encryption/mount.yaml puts behind a line, where encryption is on."""
+    margin = " " * (len(text) - len(text.lstrip()))
+    return {before: before + _SEALED % {"margin": margin, "text": text}}
+
+
+#: Of each process that writes or reads content.
+_ENCRYPTION = {
+    **_if_sealed("        runAsGroup: 10001\n", "        fsGroup: 10001"),
+    **_if_sealed(
+        "          env:\n",
+        """\
+            - name: HOMA_ENCRYPTION_KEYS_FILE
+              value: /run/secrets/homa-encryption/keys""",
+    ),
+    **_if_sealed(
+        "          volumeMounts:\n",
+        """\
+            - name: encryption
+              mountPath: /run/secrets/homa-encryption
+              readOnly: true""",
+    ),
+    **_if_sealed(
+        "      volumes:\n",
+        """\
+        - name: encryption
+          secret:
+            secretName: {{ $.Values.encryption.secret }}
+            defaultMode: 0440
+            items:
+              - key: {{ $.Values.encryption.key }}
+                path: keys""",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -92,13 +133,14 @@ _GATEWAY, _INTERNAL = "$.Values.gateway.enabled", "$.Values.store.internal"
 _MONITORING = "$.Values.monitoring.enabled"
 
 TEMPLATES: Sequence[Template] = (
-    Template("base/ticker.yaml"),
+    Template("base/ticker.yaml", _ENCRYPTION),
     Template("base/metrics.yaml"),
     Template("base/networkpolicies.yaml", {"name: monitoring\n": "name: {{ $.Values.monitoring.namespace }}\n"}),
     Template(
         "workers/openai/deployment.yaml",
         {
             **_PROVIDER,
+            **_ENCRYPTION,
             "[worker, openai, ": "[worker, {{ $name }}, ",
             '--concurrency, "500"]': '--concurrency, "{{ $provider.concurrency }}"]',
             "- name: OPENAI_API_KEY\n": "- name: {{ $provider.variable }}\n",
@@ -121,7 +163,11 @@ TEMPLATES: Sequence[Template] = (
         when="$.Values.autoscaling.enabled",
         each=True,
     ),
-    Template("gateway/deployment.yaml", {"replicas: 2": "replicas: {{ $.Values.gateway.replicas }}"}, when=_GATEWAY),
+    Template(
+        "gateway/deployment.yaml",
+        {**_ENCRYPTION, "replicas: 2": "replicas: {{ $.Values.gateway.replicas }}"},
+        when=_GATEWAY,
+    ),
     Template("gateway/service.yaml", when=_GATEWAY),
     Template(
         "gateway/ingress.yaml",
@@ -177,7 +223,7 @@ TEMPLATES: Sequence[Template] = (
     ),
     Template(
         "apply/job.yaml",
-        {"name: homa-apply-$(SETTINGS)\n": f"name: homa-apply-{_SETTINGS}\n{_HOOK}"},
+        {**_ENCRYPTION, "name: homa-apply-$(SETTINGS)\n": f"name: homa-apply-{_SETTINGS}\n{_HOOK}"},
     ),
     Template("monitoring/scraping.yaml", when=_MONITORING),
 )

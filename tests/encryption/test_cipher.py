@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import re
 from pathlib import Path
 
 import orjson
@@ -112,6 +113,7 @@ def test_nothing_shows_a_key() -> None:
         ("a b:c2VjcmV0", "key 1 has no id"),
         ("k:c2VjcmV0", r"key 1 \(k\) has 6 bytes"),
         ("k:%%%", r"key 1 \(k\) is no base64"),
+        (f"\ufeff{OLD.written()}\n\n!\n", "line 3: key 2 has no id"),
         (f"{OLD.written()} {OLD.written()}", "two keys have the id 'old'"),
         (f"{OLD.written()}, k{'x' * 33}:{'A' * 43}=", "key 2 has no id"),
     ],
@@ -143,6 +145,35 @@ def test_a_file_is_read_again_when_it_changes_and_garbage_changes_nothing(tmp_pa
     path.unlink()
     ring._looked_s = 0
     assert [key.id for key in ring.keys] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"", r"keys: key 1 has no id"),
+        (b"\0\1\xff", r"keys is not UTF-8: expected `id:`"),
+        (f"{OLD.written()}\nnew:c2VjcmV0\n".encode(), r"keys, line 2: key 2 \(new\) has 6 bytes"),
+        (None, r"keys cannot be read \(No such file or directory\)"),
+    ],
+)
+def test_a_file_that_became_of_no_use_is_told_once_by_name_and_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, written: bytes | None, told: str
+) -> None:
+    path = tmp_path / "keys"
+    path.write_text(OLD.written())
+    ring = Keyring(parse_keys(path.read_text(), "x"), path)
+    path.unlink() if written is None else path.write_bytes(written)
+    for look in range(4):
+        # The first look alone may have met a file that is being written.
+        assert len(caplog.messages) == int(look > 1)
+        ring._looked_s = 0
+        assert [key.id for key in ring.keys] == ["old"]
+    assert re.search(told, caplog.messages[0])
+    assert "mend the file before it restarts" in caplog.messages[0]
+    assert "c2VjcmV0" not in caplog.text
+    path.write_text(NEW.written())
+    ring._looked_s = 0
+    assert [key.id for key in ring.keys] == ["new"]
 
 
 def test_scripts_see_what_they_have_to_know() -> None:

@@ -58,6 +58,16 @@ def test_a_failed_part_is_left_out_and_a_failed_document_stops_alone(homa_echo: 
     assert [failure.kind for failure in third.failures] == ["empty"]
 
 
+def test_a_step_has_a_system_text_of_its_own_with_fields_in_it() -> None:
+    flow = Flow("told")
+    flow.map(prompt="Read {{text}}", model=MODEL, system="Speak {{language}}.", name="said")
+    with fake(lambda call: "; ".join(str(each["content"]) for each in call.messages)) as homa:
+        (result,) = homa.run(flow, [{"text": "tea", "language": "French"}]).results(timeout=PATIENCE_S)
+    assert result.reply.text == "Speak French.; Read tea"
+    with pytest.raises(InvalidRequest, match="system is 7: expected text"):
+        flow.map(prompt="Read {{text}}", model=MODEL, system=7)  # type: ignore[arg-type]
+
+
 @dataclass
 class Facts:
     total: int

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 K8S = ROOT / "k8s"
 OVERLAYS = ("dev", "production")
+#: The same with the component that mounts keys of encryption.
+ENCRYPTED = tuple(f"{overlay}, encrypted" for overlay in OVERLAYS)
 #: Kinds that hold a template of pods.
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 
@@ -36,6 +40,7 @@ class Rendered:
 
     overlay: str
     manifests: list[Manifest]
+    encrypted: bool = False
 
     def of(self, *kinds: str) -> list[Manifest]:
         return [found for found in self.manifests if found["kind"] in kinds]
@@ -56,12 +61,32 @@ class Rendered:
 
 
 @cache
-def rendered(overlay: str) -> Rendered:
+def rendered(fleet: str) -> Rendered:
+    """An overlay, or one of ENCRYPTED: that overlay, and components as its last lines show them."""
+    overlay, _, encrypted = fleet.partition(", ")
+    if not encrypted:
+        return Rendered(overlay, _manifests(K8S / "overlays" / overlay))
+    # Secrets of `dev` are made by hand.
+    components = ["encryption", "encryption/external-secret"][: 2 if overlay == "production" else 1]
+    with tempfile.TemporaryDirectory() as place:
+        # kustomize follows symbolic links, and takes no absolute path.
+        above = os.path.relpath(K8S, Path(place).resolve())
+        told = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [f"{above}/overlays/{overlay}"],
+            "components": [f"{above}/{component}" for component in components],
+        }
+        (Path(place) / "kustomization.yaml").write_text(yaml.safe_dump(told))
+        return Rendered(overlay, _manifests(Path(place)), encrypted=True)
+
+
+def _manifests(directory: Path) -> list[Manifest]:
     done = subprocess.run(
-        [program("kubectl", "kubernetes-client"), "kustomize", str(K8S / "overlays" / overlay)],
+        [program("kubectl", "kubernetes-client"), "kustomize", str(directory)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return Rendered(overlay, [found for found in yaml.safe_load_all(done.stdout) if found])
+    return [found for found in yaml.safe_load_all(done.stdout) if found]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from tests.kubernetes.manifests import K8S, ROOT, Manifest, rendered
+from tests.kubernetes.manifests import ENCRYPTED, K8S, OVERLAYS, ROOT, Manifest, rendered
 from tests.kubernetes.templates import Chart, TemplateError, merged
 from tests.kubernetes.test_manifests import KUBERNETES, SCHEMAS
 
@@ -35,8 +35,13 @@ def default_values() -> dict[str, Any]:
     return dict(yaml.safe_load((CHART.directory / "values.yaml").read_text()))
 
 
-def values(overlay: str) -> dict[str, Any]:
-    """What has to be set for a chart to be an overlay."""
+def values(fleet: str) -> dict[str, Any]:
+    """What has to be set for a chart to be an overlay, or one of ENCRYPTED."""
+    overlay, _, encrypted = fleet.partition(", ")
+    return {**_values(overlay), **({"encryption": {"enabled": True}} if encrypted else {})}
+
+
+def _values(overlay: str) -> dict[str, Any]:
     if overlay == "dev":
         small = {"requests": {"cpu": "50m", "memory": "128Mi"}}
         store = {"resources": {"requests": {"cpu": "50m", "memory": "256Mi"}}}
@@ -101,9 +106,9 @@ def test_the_templates_are_those_that_the_manifests_make() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("overlay", ["dev", "production"])
-def test_the_chart_makes_the_objects_of_the_overlay(overlay: str, engine: Any) -> None:
-    ours, theirs = by_name(engine(values(overlay))), by_name(rendered(overlay).manifests)
+@pytest.mark.parametrize("fleet", [*OVERLAYS, *ENCRYPTED])
+def test_the_chart_makes_the_objects_of_the_overlay(fleet: str, engine: Any) -> None:
+    ours, theirs = by_name(engine(values(fleet))), by_name(rendered(fleet).manifests)
     assert ours.keys() == theirs.keys()
     for name, found in ours.items():
         assert found == theirs[name], name
@@ -133,6 +138,7 @@ def every_value() -> dict[str, Any]:
             "secret": "redis", "internal": False, "image": "valkey/valkey:x", "maxmemory": "3gb", "storage": "77Gi",
             "resources": resources, "addresses": ["192.0.2.0/24"], "ports": [7777],
         },
+        "encryption": {"enabled": True, "secret": "seal", "key": "ring"},
         "gateway": {
             "enabled": True, "replicas": 5, "ingressClass": "traefik", "ingressNamespace": "edge",
             "host": "llm.example", "tlsSecret": "cert",
@@ -150,6 +156,7 @@ def test_every_value_reaches_an_object(engine: Any) -> None:
     for wanted in (
         "registry.example/homa:9.9.9", "homa-settings-", '"terminationGracePeriodSeconds":99', "worker-gemini",
         '"vault"', '"token"', '"GEMINI_API_KEY"', '"7"', '"minReplicaCount":2', '"maxReplicaCount":9', '"3Gi"',
+        '"secretName":"seal"', '"key":"ring"',
         '"name":"redis"', "valkey/valkey:x", '"3gb"', '"77Gi"', '"192.0.2.0/24"', '"port":7777', '"replicas":5',
         '"traefik"', '"edge"', '"llm.example"', '"cert"', '"http://prom.example"', '"watch"', 'namespace=\\"blue\\"',
     ):  # fmt: skip
@@ -184,6 +191,9 @@ def test_other_settings_are_another_name_so_that_pods_roll() -> None:
         ({"settings": ""}, "''"),
         ({"autoscaling": {"enabled": True}}, "True was expected"),
         ({"store": {"addresses": ["redis.example"]}}, "redis.example"),
+        ({"encryption": {"enabled": "yes"}}, "yes"),
+        ({"encryption": {"secret": "homa_encryption"}}, "homa_encryption"),
+        ({"encryption": {"keys": "k1:b64"}}, "keys"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_schema(wrong: dict[str, Any], named: str) -> None:
@@ -193,7 +203,7 @@ def test_a_wrong_value_is_refused_by_the_schema(wrong: dict[str, Any], named: st
 
 
 def test_good_values_pass_the_schema() -> None:
-    for given in ({}, values("dev"), values("production"), every_value()):
+    for given in ({}, *map(values, (*OVERLAYS, *ENCRYPTED)), every_value()):
         assert [error.message for error in SCHEMA.iter_errors(merged(default_values(), given))] == []
 
 

@@ -15,14 +15,14 @@ from jsonschema import Draft202012Validator
 from homa.cli import SUMMARIES
 from homa_shared.metrics.catalogue import CATALOGUE
 from homa_shared.settings.model import load_settings
-from tests.kubernetes.manifests import K8S, OVERLAYS, ROOT, Manifest, Rendered, rendered
+from tests.kubernetes.manifests import ENCRYPTED, K8S, OVERLAYS, ROOT, Manifest, Rendered, rendered
 
 #: The newest Kubernetes that all clouds offer.
 KUBERNETES = "1.34"
 SCHEMAS = {path.stem: orjson.loads(path.read_bytes()) for path in (Path(__file__).parent / "schemas").glob("*.json")}
 
 
-@pytest.fixture(params=OVERLAYS)
+@pytest.fixture(params=[*OVERLAYS, *ENCRYPTED])
 def fleet(request: pytest.FixtureRequest) -> Rendered:
     return rendered(request.param)
 
@@ -132,11 +132,16 @@ def _secrets(container: Manifest) -> list[dict[str, str]]:
 
 def test_every_secret_comes_from_somewhere(fleet: Rendered) -> None:
     wanted = {ref["name"] for _, container in fleet.containers() for ref in _secrets(container)}
+    wanted |= {volume["secret"]["secretName"] for _, pod in fleet.pods() for volume in _secret_volumes(pod)}
     made = {found["metadata"]["name"] for found in fleet.of("Secret")}
     made |= {found["spec"]["target"]["name"] for found in fleet.of("ExternalSecret")}
-    # The one key that a person makes, as the overlay's first lines say.
-    by_hand = {"homa-openai"} if fleet.overlay == "dev" else set()
+    # What a person makes, as the overlay's first lines and docs/kubernetes.md say.
+    by_hand = {"homa-openai", *(["homa-encryption"] if fleet.encrypted else ())} if fleet.overlay == "dev" else set()
     assert wanted - made == by_hand
+
+
+def _secret_volumes(pod: Manifest) -> list[Manifest]:
+    return [volume for volume in pod["spec"].get("volumes", ()) if "secret" in volume]
 
 
 def _pods_with(fleet: Rendered, selector: dict[str, Any]) -> list[str]:

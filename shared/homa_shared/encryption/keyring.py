@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,7 @@ KEY_BYTES = 32
 _ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 #: How often a file is looked at, s.
 _LOOK_EACH_S = 1.0
+_log = logging.getLogger("homa")
 _EXPECTED = "expected `id:` and base64 of 32 bytes, as `homa config new-encryption-key` prints it; several by blanks"
 
 
@@ -63,12 +65,23 @@ def parse_keys(text: str, where: str) -> tuple[EncryptionKey, ...]:
         ConfigError: there is none, one is none, or two have one id.
     """
     found: dict[str, EncryptionKey] = {}
-    for number, word in enumerate(re.split(r"[\s,]+", text.strip()), start=1):
-        key = _key(word, f"{where}: key {number}")
+    for what, word in _words(text, where):
+        key = _key(word, what)
         if key.id in found:
             raise ConfigError(f"{where}: two keys have the id {key.id!r}: expected an id of its own for each")
         found[key.id] = key
     return tuple(found.values())
+
+
+def _words(text: str, where: str) -> Iterator[tuple[str, str]]:
+    """What stands for keys, each with its name for errors: of several lines, with the number of its line."""
+    lines, number = text.strip("\ufeff").splitlines(), 0
+    for at, line in enumerate(lines, start=1):
+        for word in filter(None, re.split(r"[\s,]+", line)):
+            number += 1
+            yield (f"{where}, line {at}: key {number}" if len(lines) > 1 else f"{where}: key {number}"), word
+    if not number:
+        yield f"{where}: key 1", ""
 
 
 def _key(word: str, what: str) -> EncryptionKey:
@@ -89,7 +102,8 @@ class Keyring:
 
     Args:
         keys: at least one.
-        path: file that they stand in; where it changes it is read again. What is of no use in it changes nothing.
+        path: file that they stand in; where it changes it is read again. What is of no use in it changes nothing, and
+            is told once: a process that starts then would not start.
     """
 
     def __init__(self, keys: Sequence[EncryptionKey], path: Path | None = None) -> None:
@@ -98,6 +112,8 @@ class Keyring:
         self._path = path
         self._seen = self._stamp()
         self._looked_s = time.monotonic()
+        #: What was of no use at the last look, and whether that was told.
+        self._useless, self._told = "", False
 
     def __reduce__(self) -> tuple[type[Keyring], tuple[tuple[EncryptionKey, ...], Path | None]]:
         return Keyring, (self._keys, self._path)
@@ -125,15 +141,27 @@ class Keyring:
     def _look(self) -> None:
         self._looked_s = time.monotonic()
         stamp = self._stamp()
-        if stamp is None or stamp == self._seen or self._path is None:
+        if self._path is None or (stamp is not None and stamp == self._seen):
             return
         try:
             self._keys = parse_keys(self._path.read_text(encoding="utf-8"), str(self._path))
+        except UnicodeDecodeError:
+            self._tell(f"{self._path} is not UTF-8: {_EXPECTED}")
+        except (OSError, ConfigError) as error:
+            self._tell(f"{self._path} cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error))
+        else:
             self._by_id = {key.id: key for key in self._keys}
-            self._seen = stamp
-        except (OSError, UnicodeDecodeError, ConfigError):
-            # Written this moment, or of no use: what was read before holds.
-            return
+            self._seen, self._useless, self._told = stamp, "", False
+
+    def _tell(self, useless: str) -> None:
+        """Of what two looks have found: one alone may have met a file that is being written."""
+        if useless == self._useless and not self._told:
+            self._told = True
+            _log.warning(
+                "%s. The keys read before stay in force in this process; mend the file before it restarts", useless
+            )
+        elif useless != self._useless:
+            self._useless, self._told = useless, False
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

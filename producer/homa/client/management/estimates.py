@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from homa.client.management.long_estimates import LongEstimate
 from homa.client.management.units import usd_of
 from homa.client.management.wording import dollars, number, one_line, span
 from homa.submit.encoded_messages import Prepared
@@ -58,6 +59,8 @@ class Estimate:
     thinking_rows: int
     #: What the first row's model would read.
     first_messages: Sequence[Mapping[str, Any]] | None = field(repr=False)
+    #: Documents above the model's window, of files; None where rows are not held against one.
+    long: LongEstimate | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         facts = [
