@@ -181,6 +181,9 @@ class RunRequest:
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
         if is_address(self.output):
             checked_address(self.output, self.form)
+        else:
+            # Opening it says so, too, which a dry run does not.
+            output_format(self.output, self.form)
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
 
