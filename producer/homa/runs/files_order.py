@@ -9,9 +9,9 @@ from typing import Any
 
 from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
 from homa.files.remote.address import is_address
+from homa.files.remote.results import checked_address
 from homa.files.spelling import Spelling, whole_number, yes_or_no
 from homa.files.writers.output_format import FLAT
-from homa.runs.destination import checked_address
 from homa.runs.document_options import DocumentOptions
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.plan import Resumption
