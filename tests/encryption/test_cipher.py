@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import pickle
 import re
 from pathlib import Path
@@ -52,6 +53,26 @@ def test_a_subkey_seals_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) 
     assert [salts.count(salt) for salt in dict.fromkeys(salts)] == [3, 3, 1]
     reader = of(NEW)
     assert all(reader.open(cipher.seal(DATA, "p"), "p") == DATA for _ in range(7))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_seals_by_a_subkey_of_its_own() -> None:
+    cipher = of(NEW)
+    here, (reading, writing) = cipher.seal_bytes(DATA, "p"), os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, cipher.seal_bytes(DATA, "p"))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        there = pipe.read()
+    os.waitpid(child, 0)
+    at = len(ciphers.BYTES) + len("new\0")
+    salts = [each[at : at + 16] for each in (here, there, cipher.seal_bytes(DATA, "p"))]
+    assert salts[0] == salts[2] != salts[1]
+    assert cipher.open_bytes(there, "p") == DATA
 
 
 def test_each_bit_of_a_token_counts() -> None:
@@ -182,9 +203,15 @@ def test_scripts_see_what_they_have_to_know() -> None:
     raw = seal_shown(cipher, "reply\0", reply)
     assert raw.startswith(b'{"drop":["short","long"],"homa.sealed":"new.')
     outer = orjson.loads(raw)
-    assert outer["media"] == ["homa:sha256:" + "b" * 64]
-    assert outer["body_at"] == digest
+    # Digests would tell which known document this is: scripts see names that keys make of them.
+    assert outer["media"] == ["homa:sha256:" + cipher.medium_names("b" * 64)[0]]
+    assert [outer["body_at"]] == cipher.medium_names(digest)
     assert opened(cipher, "reply\0", raw) == reply
+    # In the midst of a rotation they see what was uploaded under either key.
+    both = of(OLD, NEW)
+    outer = orjson.loads(seal_shown(both, "reply\0", reply))
+    assert outer["body_at"] == both.medium_names(digest)[0]
+    assert len(outer["media"]) == 3
     assert is_sealed(raw)
     assert key_of(raw) == "new"
 

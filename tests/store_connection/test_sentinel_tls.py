@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -18,71 +17,28 @@ from homa_shared.store.client import AsyncStore, Store
 from homa_shared.store.connection import StoreAddress
 from tests.fixtures.store import eventually
 from tests.store_connection.test_sentinel import free_port
-from tests.store_connection.tls import Authority, Certificate
+from tests.store_connection.tls import Authority
+from tests.store_connection.tls_servers import TlsServers
 
 
-def server() -> str:
-    found = shutil.which("redis-server")
-    if found is None:
-        pytest.skip("redis-server is not installed: Debian's package redis-server has it, with TLS")
-    return found
-
-
-class TlsFleet:
+class TlsFleet(TlsServers):
     """A primary and a sentinel that speak nothing but TLS; `elsewhere` shows a certificate of another host."""
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
-        self._directory, self._stack = directory, stack
-        self.authority = Authority(directory, "authority")
-        self.client = self.authority.issue("client")
+        super().__init__(directory, stack)
         good = self.authority.issue("server")
         wrong = self.authority.issue("wrong", host="other.example", address="192.0.2.1")
         self.primary, self.elsewhere, self.sentinel = free_port(), free_port(), free_port()
-        self._start("primary", self.primary, good)
-        self._start("elsewhere", self.elsewhere, wrong)
-        watched = [f"sentinel monitor {name} 127.0.0.1 {port} 1" for name, port in self.services.items()]
-        self._start("sentinel", self.sentinel, good, *watched, options=("--sentinel",))
+        self.start("primary", self.primary, good)
+        self.start("elsewhere", self.elsewhere, wrong)
+        services = {"main": self.primary, "elsewhere": self.elsewhere}
+        watched = [f"sentinel monitor {name} 127.0.0.1 {port} 1" for name, port in services.items()]
+        self.start("sentinel", self.sentinel, good, *watched, options=("--sentinel",))
         for port in (self.primary, self.elsewhere, self.sentinel):
             eventually(lambda port=port: self.answers(port))
 
-    @property
-    def services(self) -> dict[str, int]:
-        return {"main": self.primary, "elsewhere": self.elsewhere}
-
-    def _start(self, name: str, port: int, shown: Certificate, *lines: str, options: tuple[str, ...] = ()) -> None:
-        file = self._directory / f"{name}.conf"
-        tls = [
-            f"port 0\ntls-port {port}\nbind 127.0.0.1\ndir {self._directory}\nlogfile {name}.log",
-            f"tls-cert-file {shown.certificate}\ntls-key-file {shown.key}",
-            f"tls-ca-cert-file {self.authority.certificate}\ntls-auth-clients yes\ntls-replication yes",
-        ]
-        plain = [] if options else ["save ''"]
-        file.write_text("\n".join([*tls, *plain, *lines, ""]))
-        process = subprocess.Popen([server(), file, *options], cwd=self._directory, stdout=subprocess.DEVNULL)
-        self._stack.callback(process.wait)
-        self._stack.callback(process.terminate)
-
-    def answers(self, port: int) -> bool:
-        with closing(
-            redis.Redis(
-                port=port,
-                protocol=2,
-                ssl=True,
-                ssl_ca_certs=str(self.authority.certificate),
-                ssl_certfile=str(self.client.certificate),
-                ssl_keyfile=str(self.client.key),
-                ssl_check_hostname=False,
-            )
-        ) as client:
-            try:
-                return bool(client.ping())
-            except redis.RedisError:
-                return False
-
     def url(self, service: str = "main", *, ca: Path | None = None, mine: bool = True, options: str = "") -> str:
-        files = f"&ssl_certfile={self.client.certificate}&ssl_keyfile={self.client.key}" if mine else ""
-        known = ca or self.authority.certificate
-        return f"rediss+sentinel://127.0.0.1:{self.sentinel}/{service}?ssl_ca_certs={known}{files}{options}"
+        return f"rediss+sentinel://127.0.0.1:{self.sentinel}/{service}?{self.query(ca=ca, mine=mine)}{options}"
 
 
 @pytest.fixture(scope="module")

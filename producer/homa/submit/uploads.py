@@ -19,6 +19,7 @@ from homa.submit.encoded_messages import Prepared
 from homa_shared.calls.media import Medium
 from homa_shared.model.errors import InvalidRequest, StoreFull, StoreUnavailable
 from homa_shared.store.blobs import BlobsUnavailable, new_path
+from homa_shared.store.sealing import medium_name
 from homa_shared.store.transitions.media import MOST_IN_STORE_BYTES, hold, placed, put, request_user, uploading
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Uploads:
 
     def __init__(self, context: Context) -> None:
         self._context, self._above = context, context.settings.blobs_above
+        #: By their names in the store.
         self._media: dict[str, Medium] = {}
         self._uses: list[tuple[str, str]] = []
         #: Bytes that wait for `send`.
@@ -67,10 +69,11 @@ class Uploads:
                     f"{MOST_IN_STORE_BYTES} bytes are kept; set HOMA_BLOBS to a directory or bucket that workers "
                     "reach, too, or name an image by its URL"
                 )
-            if digest not in self._media:
-                self._media[digest] = found
+            name = medium_name(self._context.keys, digest)
+            if name not in self._media:
+                self._media[name] = found
                 self.bytes += len(found.data)
-            self._uses.append((digest, user))
+            self._uses.append((name, user))
         return stowed
 
     def send(self, keys: Keys) -> Flow[None]:
@@ -88,22 +91,22 @@ class Uploads:
             if not missing:
                 self._media, self._uses, self.bytes = {}, [], 0
                 return
-            for digest in missing:
-                yield from self._upload(keys, media[digest])
+            for name in missing:
+                yield from self._upload(keys, name, media[name])
         raise BlobsUnavailable(
             f"{len(missing)} media were gone {_ROUNDS} times before all were uploaded: raise [retention] uploads"
         )
 
-    def _upload(self, keys: Keys, found: Medium) -> Flow[None]:
+    def _upload(self, keys: Keys, name: str, found: Medium) -> Flow[None]:
         if self._context.blobs is None:
             full = (StoreUnavailable, StoreFull)
-            yield from patiently(lambda: ask(put(keys, found.digest, found.data)), outages=full)
+            yield from patiently(lambda: ask(put(keys, name, found.data)), outages=full)
             return
-        path = new_path(keys.namespace, found.digest)
+        path = new_path(keys.namespace, name)
         # Announced first: should this process die before its jobs are submitted, the path tells what to delete.
         yield from patiently(lambda: ask(uploading(keys, [path])))
         yield PutBlob(path, found.data)
-        yield from patiently(lambda: ask(placed(keys, {found.digest: path})))
+        yield from patiently(lambda: ask(placed(keys, {name: path})))
 
     def _without_messages(self, prepared: Prepared) -> Prepared:
         """A large request keeps its messages in the blob store, too."""

@@ -1,9 +1,9 @@
 """The cipher of payloads: AES-256-GCM of the package cryptography.
 
 No key of the keyring encrypts anything itself. Each process draws a salt, and derives a subkey by HKDF-SHA256 (RFC
-5869) for `SALTED` messages. With a random 96-bit nonce for each, two of them meet under one subkey with a chance of
-2^-57, however many messages a fleet seals by one key; NIST SP 800-38D allows 2^32 under one, for 2^-32. What was sealed
-is bound to its namespace, kind and place: moved elsewhere it does not open.
+5869) for `SALTED` messages; so does each child that it forks. With a random 96-bit nonce for each, two of them meet
+under one subkey with a chance of 2^-57, however many messages a fleet seals by one key; NIST SP 800-38D allows 2^32
+under one, for 2^-32. What was sealed is bound to its namespace, kind and place: moved elsewhere it does not open.
 
 A token is `<key id>.<base64 of salt, nonce, ciphertext and tag>`. Bytes that stand by themselves are `BYTES`, the
 key's id, a zero, and the same without base64.
@@ -34,12 +34,26 @@ _SALT, _NONCE = 16, 12
 _KEPT = 4096
 
 
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 @dataclass(slots=True)
 class _Subkey:
     key: EncryptionKey
     salt: bytes
     aead: AESGCM
     left: int
+    #: Forks of this process and those before it when it was derived: a child seals by none of its parent's.
+    forks: int
 
 
 class Cipher:
@@ -131,6 +145,14 @@ class Cipher:
         """The same under each key: what was noted before a rotation is known behind it."""
         return [_mac(key, b"digest", text.encode()).hex()[:32] for key in self.keyring.keys]
 
+    def medium_names(self, digest: str) -> list[str]:
+        """What the store calls a medium, under each key, the one that seals first: 64 hex digits.
+
+        Args:
+            digest: SHA-256 of its bytes, by which whoever reads the store could tell that a known document was shown.
+        """
+        return [_mac(key, b"medium", digest.encode()).hex() for key in self.keyring.keys]
+
     def _bound(self, key_id: str, place: str) -> bytes:
         known = self._bounds.get((key_id, place))
         if known is None:
@@ -142,9 +164,9 @@ class Cipher:
 
     def _subkey(self, key: EncryptionKey) -> _Subkey:
         known = self._sealing
-        if known is None or known.key is not key or known.left <= 0:
+        if known is None or known.key is not key or known.left <= 0 or known.forks != _forks:
             salt = os.urandom(_SALT)
-            known = self._sealing = _Subkey(key, salt, _derived(key, salt), SALTED)
+            known = self._sealing = _Subkey(key, salt, _derived(key, salt), SALTED, _forks)
         known.left -= 1
         return known
 

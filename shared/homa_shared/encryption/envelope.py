@@ -5,10 +5,10 @@
 Payloads that no script looks into are bytes (`BYTES` and what follows), which spares a third of their size; a late
 reply of that form has `{"late":true}` in front.
 
-What scripts have to know of a payload stands beside the token in clear: digests of media, the kind of an error, filters
-that an answer did not pass. What they add to it (`late`, `flow`, values of a schedule's variables) is put into the
-payload when it is opened. A payload that is not sealed, of an earlier release or from before encryption was turned on,
-is what it is.
+What scripts have to know of a payload stands beside the token in clear: names of media under keys, the kind of an
+error, filters that an answer did not pass. What they add to it (`late`, `flow`, values of a schedule's variables) is
+put into the payload when it is opened. A payload that is not sealed, of an earlier release or from before encryption
+was turned on, is what it is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _LATE = b'{"late":true}'
 #: How one begins that scripts look at first: a late reply, and one that filters did not let pass.
 _BEFORE = (b'{"late":true,', b'{"drop":[')
 _MEDIUM = re.compile(rb"homa:sha256:[0-9a-f]{64}")
-_BODY_AT = re.compile(rb'"body_at":"[0-9a-f]{64}"')
+_BODY_AT = re.compile(rb'"body_at":"([0-9a-f]{64})"')
+#: Hex digits of a digest.
+_DIGEST = 64
 _DROP = re.compile(rb'\{"drop":\[[^\]]*\],')
 
 
@@ -50,12 +52,16 @@ def seal(cipher: Cipher, place: str, data: bytes, beside: bytes = b"", *, alike:
 
 def seal_shown(cipher: Cipher, place: str, data: bytes, beside: bytes = b"") -> bytes:
     """The envelope of what may refer to media or have been dropped by filters, which scripts have to see."""
+    digests = {found[-_DIGEST:].decode() for found in _MEDIUM.findall(data)} if b"homa:sha256:" in data else set()
+    # Since they were uploaded a key may have come in front: scripts pass over names that are not in the store.
+    media = [name for digest in sorted(digests) for name in cipher.medium_names(digest)]
     shown = beside
-    if b"homa:sha256:" in data:
-        found = sorted({found.decode() for found in _MEDIUM.findall(data)})
-        shown += b',"media":%b' % orjson.dumps(found)
     if b'"body_at":"' in data and (at := _BODY_AT.search(data)) is not None:
-        shown += b"," + at[0]
+        body, *others = cipher.medium_names(at[1].decode())
+        shown += b',"body_at":"%b"' % body.encode()
+        media += others
+    if media:
+        shown += b',"media":%b' % orjson.dumps([f"homa:sha256:{name}" for name in media])
     envelope = seal(cipher, place, data, shown)
     dropped = _DROP.match(data)
     return envelope if dropped is None else dropped[0] + envelope[1:]

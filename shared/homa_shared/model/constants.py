@@ -43,6 +43,9 @@ HOUR_MS = _HOUR_MS
 #: How long their counts are kept.
 FAILURES_KEPT_MS = 2 * _DAY_MS
 
+#: A stored request that begins so lacks what is kept beside its batch (calls/batch_beginning.py); the name follows.
+REQUEST_MARK = '{"v":6,"in":"'
+
 # event handlers
 
 #: Most events that a handler's worker is handed at once.

@@ -202,6 +202,16 @@ def opened_object(keys: Keys, kind: Kind, found: Mapping[str, object]) -> bytes:
     return opened(keys, kind, orjson.dumps({name: found.get(name), **rest}))
 
 
+def medium_name(keys: Keys, digest: str) -> str:
+    """What a medium that is put there now is called in the store; its digest would tell what it is."""
+    return digest if keys.cipher is None else keys.cipher.medium_names(digest)[0]
+
+
+def medium_names(keys: Keys, digest: str) -> list[str]:
+    """All that a medium may be called in the store: under each key, and its digest, from before there were keys."""
+    return [digest] if keys.cipher is None else [*keys.cipher.medium_names(digest), digest]
+
+
 def is_known_by(keys: Keys, noted: str, digest: str) -> bool:
     """Whether a digest that the store has is of the same as this one, under whichever key it was noted."""
     return noted == digest or (keys.cipher is not None and noted in keys.cipher.digests(digest))

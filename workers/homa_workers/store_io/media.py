@@ -20,6 +20,7 @@ from homa_shared.model.errors import HomaError, SealedPayload, StoreFull, StoreU
 from homa_shared.model.json_safe import compact_json
 from homa_shared.store.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.sealing import medium_name
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.media import (
     gone,
@@ -136,13 +137,14 @@ class Media:
         envelope = orjson.loads(reply)
         body = Medium(orjson.dumps(envelope.pop("body")), "application/json")
         keys = self._store.keys
+        name = medium_name(keys, body.digest)
         try:
             async with asyncio.timeout(OFFLOAD_S):
-                if await self._store.run(hold(keys, [(body.digest, reply_user(claim.id))])):
-                    path = new_path(keys.namespace, body.digest)
+                if await self._store.run(hold(keys, [(name, reply_user(claim.id))])):
+                    path = new_path(keys.namespace, name)
                     await self._store.run(uploading(keys, [path]))
                     await self._blobs.put_async(path, body.data)
-                    if await self._store.run(placed(keys, {body.digest: path})):
+                    if await self._store.run(placed(keys, {name: path})):
                         return reply
         except (BlobsUnavailable, StoreUnavailable, StoreFull, TimeoutError, asyncio.CancelledError):
             return reply

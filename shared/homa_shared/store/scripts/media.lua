@@ -1,6 +1,6 @@
 --! flags allow-oom
 --! use clock, sealed
--- Media by digest: kept for whoever refers to them, removed when nobody does. A medium lives as long as a key that refers to
+-- Media by digest, or what keys of encryption make of it: kept for whoever refers to them, removed when nobody does. A medium lives as long as a key that refers to
 -- it (a stored request, a reply), and for `[retention] uploads` (an hour) from when it was last asked for, so that whoever
 -- uploads it has time to submit its job, and the next job finds it uploaded.
 --
@@ -12,7 +12,7 @@
 --   release    end of a key that refers to them no more, digest…
 --   sweep      most to look at, 1 where the caller can delete blobs
 --   gone       path of a blob that is deleted…
---   not there  digest, path at which a worker found nothing
+--   not there  digest, path at which a worker found nothing, …
 -- Returns for hold the digests that are not uploaded, each once; for placed those whose upload came too late; for sweep {1
 -- when more is due, path of a blob to delete, …}; else OK.
 -- `hold` comes before the key that it names: what is held is not looked at for that time. `uploading` comes before the upload:
@@ -74,7 +74,9 @@ end
 -- Whoever refers to it next uploads it again: else a blob that somebody removed, or a blob store that was exchanged, would be
 -- missed for as long as somebody refers to the medium. Where another upload has taken its place meanwhile, that stays.
 if order == 'not there' then
-  if redis.call('HGET', K.media_places(), ARGV[2]) == ARGV[3] then redis.call('HDEL', K.media_places(), ARGV[2]) end
+  for i = 2, #ARGV, 2 do
+    if redis.call('HGET', K.media_places(), ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', K.media_places(), ARGV[i]) end
+  end
   return 'OK'
 end
 
