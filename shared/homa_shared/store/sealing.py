@@ -42,6 +42,8 @@ class Kind(StrEnum):
     DEFINITION = "definition"
     #: A stored prompt template; bound to its name.
     TEMPLATE = "template"
+    #: What went wrong in an event handler; bound to the handler.
+    LETTER = "dead letter"
     #: Of a batch of a file: what its caller said of it, and what is wrong with its lines; bound to the batch. Name of a
     #: file; bound to the file.
     FILE_BATCH = "batch of a file"
