@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from homa.client.file_results import FileResult, FilesProgress, FilesSummary, RunStopped
     from homa.client.file_streams import AsyncFileResults, FileResults
     from homa.client.flows.aio_handle import AsyncFlowRun
+    from homa.client.flows.estimates import FlowEstimate, StepEstimate
     from homa.client.flows.handle import FlowRun
     from homa.client.flows.outcomes import FlowProgress, FlowResult, StepProgress
     from homa.client.flows.waits import Question
@@ -128,6 +129,7 @@ __all__ = [
     "FilesProgress",
     "FilesSummary",
     "Flow",
+    "FlowEstimate",
     "FlowProgress",
     "FlowResult",
     "FlowRun",
@@ -163,6 +165,7 @@ __all__ = [
     "RunStopped",
     "SealedPayload",
     "StaleTurn",
+    "StepEstimate",
     "StepProgress",
     "StoreFull",
     "StoreUnavailable",
@@ -214,6 +217,7 @@ _LAZY = {
     "FilesProgress": "homa.client.file_results",
     "FilesSummary": "homa.client.file_results",
     "Flow": "homa.flows.flow",
+    "FlowEstimate": "homa.client.flows.estimates",
     "FlowProgress": "homa.client.flows.outcomes",
     "FlowResult": "homa.client.flows.outcomes",
     "FlowRun": "homa.client.flows.handle",
@@ -236,6 +240,7 @@ _LAZY = {
     "Retries": "homa.client.management.retries",
     "RunStopped": "homa.client.file_results",
     "RowFailure": "homa.client.tables.answers",
+    "StepEstimate": "homa.client.flows.estimates",
     "StepProgress": "homa.client.flows.outcomes",
     "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",

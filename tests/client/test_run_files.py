@@ -170,7 +170,7 @@ def test_progress_is_told_to_a_function(docs: Path) -> None:
 
 
 def test_a_budget_below_one_call_is_refused(docs: Path) -> None:
-    with fake(echo) as homa, pytest.raises(InvalidRequest, match="budget is"):
+    with fake(echo) as homa, pytest.raises(InvalidRequest, match="budget_usd is"):
         homa.run_files(docs, model=LUNA, output=docs.parent / "out.jsonl", budget_usd="0.00000001", max_tokens=1)
 
 
@@ -319,3 +319,39 @@ def test_answers_carry_the_quotes_that_they_rest_on(docs: Path) -> None:
     assert {result.text for result in found.values()} == {"One."}
     quotes = {name: [(each["quote"], each["verified"]) for each in result.citations] for name, result in found.items()}
     assert quotes == {"1.txt": [("text 1", True)], "2.txt": [("text 1", False)]}
+
+
+def test_sums_count_quotes_cuts_and_what_was_passed_over(docs: Path) -> None:
+    (docs / ".hidden.txt").write_text("text")
+    (docs / "blob.bin").write_bytes(bytes(range(256)) * 20)
+    answer = {"homa_quotes": [{"quote": "text 1"}], "answer": "One."}
+    with fake({"*": answer}) as homa:
+        summary = homa.run_files(docs, model=LUNA, prompt="Read: {{text}}", cite=True, output=docs.parent / "o.jsonl")
+    assert (summary.unverified, dict(summary.quotes)["verified"], summary.quotes["unverified"]) == (2, 1, 2)
+    assert summary.skipped == {"hidden": 1, "binary": 1}
+    assert (summary.cut, summary.cut_empty) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"long": "all"}, "long is 'all': expected error, map-reduce, refine, truncate"),
+        ({"long": "refine", "unit": "page"}, "long='refine' with unit='page': one is for an answer a document"),
+        ({"long": "refine", "cite": True}, "long='refine' with cite: the answer rests on answers about parts"),
+        ({"long": "map-reduce", "deadline_s": 9}, "deadline_s with long='map-reduce': a document takes several calls"),
+        ({"long": "map-reduce", "window": 300, "max_tokens": 100}, "expected a lower max_tokens, or a model with"),
+        ({"chunk_tokens": 9}, "chunk_tokens=9 without unit='chunk' or long='map-reduce'|'refine'"),
+        ({"unit": "leaf"}, "unit is 'leaf': expected document, page, section, chunk"),
+        ({"unit": "chunk", "chunk_tokens": "many"}, "chunk_tokens is 'many': expected a whole number, 1 or more"),
+        ({"unit": "chunk", "chunk_tokens": 10, "overlap": 8}, "overlap is 8: expected 0 to 5, half of chunk_tokens=10"),
+        ({"window": 1.5}, "window is 1.5: expected a whole number, 1 or more"),
+        ({"prune": True, "resume": True, "limit": 1, "output": "o.jsonl"}, "prune with limit or sample"),
+    ],
+)
+def test_what_cannot_be_meant_of_documents_is_refused_in_pythons_words(
+    docs: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, object], why: str
+) -> None:
+    monkeypatch.chdir(docs.parent)
+    with fake(echo) as homa, pytest.raises(InvalidRequest) as caught:
+        list(homa.run_files(**{"inputs": docs, "model": LUNA, **arguments}))  # type: ignore[call-overload]
+    assert why in str(caught.value)

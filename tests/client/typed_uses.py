@@ -28,6 +28,8 @@ from homa import (
     Failure,
     FileResults,
     FilesSummary,
+    Flow,
+    FlowEstimate,
     Homa,
     Job,
     JobEnded,
@@ -128,6 +130,7 @@ def looks_after_a_fleet(homa: Homa) -> Decimal:
     for job in homa.jobs(state="failed", limit=5):
         assert_type(job, JobInfo)
         assert_type(job.ended_at, datetime | None)
+    assert_type(homa.estimate(Flow("f"), [{"text": "x"}], budget_usd=1), FlowEstimate)
     assert_type(homa.estimate("Hi", model=MODEL, max_tokens=5).most_usd, Decimal | None)
     return homa.costs(by="model", since="2026-01-01").total_usd
 

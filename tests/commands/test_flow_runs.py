@@ -143,7 +143,7 @@ def test_a_run_is_cancelled_paused_and_resumed(staffed: Fleet, invoke: Invoke, d
     [
         (["--model", MODEL], "--flow with --model: the steps of the flow say it"),
         (["--prompt", "x"], "--flow with --prompt: the steps of the flow say it"),
-        (["--dry-run"], "--flow with --dry-run: flows do not take it"),
+        (["--detach"], "--flow with --detach: flows do not take it"),
         (["--fill", "b"], "--flow with --fill: flows do not take it"),
         (["--retry", "failed"], "--flow with --retry: flows do not take it"),
         (["-o", "out.doc"], "--output out.doc: no format is called .doc"),
@@ -211,3 +211,21 @@ def test_a_step_that_waits_is_listed_and_answered(staffed: Fleet, invoke: Invoke
     assert finished(running)[0] == 0
     said = {line["response"]["body"]["choices"][0]["message"]["content"] for line in lines(documents / "asked.jsonl")}
     assert said == {"yes", '{"good":true}'}
+
+
+def test_what_is_to_be_known_of_documents_is_told(staffed: Fleet, invoke: Invoke, folder: Path) -> None:
+    (folder / "units.toml").write_text(
+        f'[steps.part]\nsplit = "inputs"\nunit = "section"\n[steps.said]\nmap = "part"\nprompt = "{{{{text}}}}"\n'
+        f'model = "{MODEL}"\n[steps.all]\nreduce = "said"\nprompt = "{{{{items}}}}"\nmodel = "{MODEL}"\n'
+    )
+    (folder / "in").mkdir()
+    (folder / "in" / "a.txt").write_bytes("Größe und Maße: drei Kisten für Jürgen, bezahlt.".encode("cp1252"))
+    (folder / "in" / "b.csv").write_text("id,text,id\nx,Text,y\n")
+    said = invoke(staffed, "run", "in", "--flow", "units.toml", "-o", "out.jsonl")
+    assert said.exit_code == 0, said.stderr
+    assert "in/b.csv: header names 'id' more than once" in said.stderr
+    assert "in/a.txt: has no headings: it is one section" in said.stderr
+    first, second = lines(folder / "out.jsonl")
+    assert first["homa"]["notes"] == ["its encoding is guessed: cp1252 (name it with --encoding)"]
+    assert first["homa"]["job"]
+    assert "notes" not in second["homa"]

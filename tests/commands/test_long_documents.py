@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from homa import Homa
 from homa.cli.unit_options import WAYS as FLAGS
 from homa.files.units.measure import MARGIN
 from homa.runs.long.ways import WAYS
 from homa_shared.calls.tokens import count
+from homa_shared.settings.model import load_settings
 from homa_workers.simulator import SimulatorThread
 from tests.commands.conftest import MODEL, Fleet, Invoke, lines
 from tests.documents.test_units import prose
+from tests.readers import samples
 
 
 def run(invoke: Invoke, fleet: Fleet, *arguments: str, status: int = 0):
@@ -165,7 +168,7 @@ def test_a_document_in_parts_has_one_line_with_the_sums_of_its_calls(
 
 
 def test_a_document_is_read_part_by_part_with_the_answer_so_far(staffed: Fleet, invoke: Invoke, docs: Path) -> None:
-    run(invoke, staffed, *ASKED, "--long", "refine")
+    run(invoke, staffed, *ASKED, "--long", "refine", "--system", "Be brief.")
     line = by_id(docs)["docs/long.txt"]
     said = json.dumps(line["response"])
     assert "The answer so far, from the parts before" in said
@@ -219,16 +222,79 @@ def test_a_document_whose_part_failed_is_told_and_its_other_parts_are_not_paid_a
 
 
 def test_failures_of_documents_in_parts_stop_the_run(staffed: Fleet, invoke: Invoke, docs: Path) -> None:
-    for number in range(3):
-        (docs / "docs" / f"long{number}.txt").write_text(prose(number, paragraphs=120))
-    staffed.simulator.configure(reply="words", faults={"invalid": 1.0})
+    """With a budget one run of a flow follows the other: documents of another number of parts go into the next."""
+    (docs / "docs" / "longer.txt").write_text(prose(3, paragraphs=240))
     (docs / "docs" / "short.txt").unlink()
-    asked = (*ASKED, "--long", "map-reduce", "--chunk-tokens", "200")
+    staffed.simulator.configure(reply="words", faults={"invalid": 1.0})
+    asked = (*ASKED, "--long", "refine", "--budget", "5")
+    before = staffed.received()
     answer = run(invoke, staffed, *asked, "--max-failures", "1", status=3)
-    assert "failed (--max-failures 1)" in answer.stderr
+    assert "1 failed (--max-failures 1)" in answer.stderr
+    assert staffed.received() - before == 1
     staffed.simulator.configure(faults={})
     run(invoke, staffed, *asked, "--resume")
     assert all(line["error"] is None for line in by_id(docs).values())
+
+
+def test_a_stored_template_is_asked_of_each_part(staffed: Fleet, invoke: Invoke, docs: Path) -> None:
+    with Homa(settings=load_settings(env=staffed.env, cwd=docs)) as homa:
+        homa.template("sum-up", "In {{most}} words: {{text}}", system="Be kind.", variables={"most": "integer"})
+        rows = [{"id": "a", "most": "7", "text": prose(paragraphs=120)}, {"id": "b", "most": "many", "text": "short"}]
+        rows += [{"id": "c", "most": "many", "text": prose(paragraphs=120)}, {"id": "d", "most": 8, "text": "short"}]
+        (docs / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        asked = ("--template", "sum-up", "--window", "2000", "--long", "map-reduce", "-o", "t.jsonl", "--json")
+        arguments = ("run", "rows.jsonl", "--model", MODEL, "--max-tokens", "100", *asked)
+        answer = invoke(staffed, *arguments)
+        assert answer.exit_code == 1, answer.stderr
+        found = {line["custom_id"]: line for line in lines(docs / "t.jsonl")}
+        assert found["d"]["error"] is None
+        for name in "bc":
+            assert "values['most'] of template sum-up@1 is 'many'" in found[name]["error"]["message"]
+        said = found["a"]["response"]["body"]["choices"][0]["message"]["content"]
+        assert "Bring these answers together" in said
+        assert "In [most] words: [the document]" in said
+        calls = found["a"]["homa"]["attempts"]
+        assert calls > 3
+        batch = json.loads(answer.stdout)["batch"]
+        assert sum(job.batch != batch for job in homa.jobs(template="sum-up@1")) >= calls
+
+
+@pytest.mark.parametrize("way", ["map-reduce", "refine"])
+def test_a_template_whose_system_text_varies_is_refused_for_documents_in_parts(
+    staffed: Fleet, invoke: Invoke, docs: Path, way: str
+) -> None:
+    with Homa(settings=load_settings(env=staffed.env, cwd=docs)) as homa:
+        homa.template("toned", "Sum up: {{text}}", system="Be {{path}}.")
+    answer = run(invoke, staffed, "--template", "toned", "--window", "2000", "--long", way, status=2)
+    assert f"--template toned@1 with --long {way}: its system text has variables" in answer.stderr
+    assert "or --long truncate" in answer.stderr
+    run(invoke, staffed, "--template", "toned", "--window", "2000", "--long", "truncate")
+
+
+@pytest.mark.parametrize("way", ["map-reduce", "refine", "error", "truncate"])
+def test_a_document_of_pictures_above_the_window_says_what_to_do(
+    staffed: Fleet, invoke: Invoke, docs: Path, way: str
+) -> None:
+    (docs / "docs" / "long.txt").unlink()
+    (docs / "docs" / "scan.pdf").write_bytes(samples.pdf([["page"]] * 3))
+    run(invoke, staffed, "--window", "1500", "--pages", "image", "--long", way, status=1)
+    error = by_id(docs)["docs/scan.pdf"]["error"]
+    assert error["code"] == "invalid_input"
+    assert "expected --unit page" in error["message"]
+    assert "--pages text" in error["message"]
+    run(invoke, staffed, "--window", "1500", "--pages", "image", "--unit", "page", "--force")
+    assert all(line["error"] is None for line in by_id(docs).values())
+    assert "docs/scan.pdf#p1" in by_id(docs)
+
+
+@pytest.mark.parametrize("way", ["error", "truncate"])
+def test_ways_of_one_call_are_left_to_workers(staffed: Fleet, invoke: Invoke, docs: Path, way: str) -> None:
+    status = 1 if way == "error" else 0
+    asked = ("--window", "2000", "--long", way)
+    run(invoke, staffed, *asked, "--detach", status=status)
+    run(invoke, staffed, *asked, "--resume", status=status)
+    assert by_id(docs)["docs/short.txt"]["error"] is None
+    assert (by_id(docs)["docs/long.txt"]["error"] is None) == (way == "truncate")
 
 
 def test_a_budget_holds_for_documents_in_parts(staffed: Fleet, invoke: Invoke, docs: Path) -> None:

@@ -143,6 +143,8 @@ def test_another_order_is_refused_by_the_names_of_what_changed(
         return
     refused = run("t.csv", "-o", "out.jsonl", "--resume", *options, status=2)
     assert f"2 answers of out.jsonl were made under another order (changed: {named})" in refused["said"]
+    # The same command would be refused once more.
+    assert "go on with" not in refused["said"]
     assert "--changed" in refused["said"]
     assert (folder / "out.jsonl").read_bytes() == before
     again = run("t.csv", "-o", "out.jsonl", "--resume", "--changed", *options)

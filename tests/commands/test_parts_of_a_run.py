@@ -19,7 +19,7 @@ from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import MissingRows
-from homa.runs.progress import Pace, RunProgress, duration, in_words, money, short_usd
+from homa.runs.progress import Pace, RunProgress, duration, in_words, money, short_usd, where_to_look
 from homa.runs.progress_display import BarDisplay, LogDisplay, SilentDisplay, drawn, progress_display
 from homa.runs.result_lines import ResultLine
 from homa.runs.row_request import RequestBuilder
@@ -218,11 +218,27 @@ class TestRunProgress:
         assert words[4].endswith("left")
         assert in_words(run_progress(note="finishing"), pace)[0] == "finishing"
 
-    def test_where_nothing_is_in_flight_the_words_say_where_to_look(self):
-        words = in_words(run_progress(in_flight=0, waiting="b1"), Pace())
-        assert words[-1] == "the rest waits (`homa jobs list --batch b1`, then `homa jobs why JOB`)"
-        stopping = in_words(run_progress(in_flight=0, waiting="b1", note="finishing"), Pace())
-        assert not any("waits" in word for word in stopping)
+    def test_where_nothing_is_in_flight_for_long_it_says_where_to_look(self):
+        now_s = [0.0]
+        pace, held = Pace(lambda: now_s[0]), run_progress(in_flight=0, waiting="b1")
+        pace.see(held)
+        assert where_to_look(held, pace) == ""  # its workers start
+        now_s[0] = 60.0
+        assert where_to_look(held, pace) == "the rest waits: `homa jobs list --batch b1`, then `homa jobs why JOB`"
+        assert where_to_look(run_progress(in_flight=0, waiting="b1", note="finishing"), pace) == ""
+        pace.see(run_progress())
+        assert where_to_look(held, pace) == ""
+
+    def test_a_bar_has_where_to_look_whole_in_a_narrow_terminal(self):
+        now_s = [0.0]
+        pace, held = Pace(lambda: now_s[0]), run_progress(in_flight=0, waiting="b01m8q35496x340n11z")
+        pace.see(held)
+        now_s[0] = 60.0
+        console = Console(width=80, file=io.StringIO())
+        with console.capture() as captured:
+            console.print(drawn(held, pace))
+        lines = "".join(line.rstrip() for line in captured.get().splitlines()[2:])
+        assert lines.replace(" ", "").endswith("`homa jobs why JOB`".replace(" ", ""))
 
     def test_money_that_nobody_knows_is_unpriced_and_not_zero(self):
         assert money(run_progress(cost=0, unpriced=3)) == "unpriced"

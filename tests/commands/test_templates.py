@@ -95,6 +95,23 @@ def test_a_resumed_run_goes_on_with_the_template(homa: Homa, staffed: Fleet, inv
     assert sorted(line["custom_id"] for line in lines(folder / "results.jsonl")) == ["a", "b"]
 
 
+def test_a_run_by_a_newer_version_of_its_template_is_another_order(
+    homa: Homa, staffed: Fleet, invoke: Invoke, folder: Path
+):
+    (folder / "rows.jsonl").write_text(row(id="a", text="tea"))
+    homa.template("judge", "Rate {{text}}")
+    run = ("run", "rows.jsonl", "--template", "judge", "--model", MODEL)
+    assert invoke(staffed, *run).exit_code == 0
+    assert "equal" in invoke(staffed, *run, "--resume").stderr
+    homa.template("judge", "Judge {{text}}")
+    refused = invoke(staffed, *run, "--resume")
+    assert refused.exit_code == 2
+    assert "another order (changed: system, prompt)" in refused.stderr
+    assert invoke(staffed, *run, "--resume", "--changed").exit_code == 0
+    (line,) = lines(folder / "results.jsonl")
+    assert line["response"]["body"]["choices"][0]["message"]["content"] == "Judge tea"
+
+
 def test_ask_takes_values_as_text(homa: Homa, staffed: Fleet, invoke: Invoke):
     asked = ("ask", "--template", "rate", "--model", MODEL, "--value", "text=a=b", "--value", "tone=kind")
     answer = invoke(staffed, *asked, "--value", "most=5")

@@ -196,6 +196,15 @@ def test_an_unknown_job_is_named_with_status_2(stand: Stand, verb: str) -> None:
     assert "job j0nowhere is not in the store" in said.stderr
 
 
+def test_a_batch_where_a_job_is_expected_is_told_as_one(stand: Stand) -> None:
+    batch = stand.batch(good=1, bad=0, live=0)
+    said = stand.said("jobs", "why", batch)
+    assert said.status == 2
+    assert f"{batch} names a batch: expected a job; `homa jobs list --batch {batch}` shows its jobs" in said.stderr
+    assert f"{batch}-0 names a job: expected {batch}" in stand.said("batches", "show", f"{batch}-0").stderr
+    assert "names a job: expected a batch" in stand.said("batches", "show", stand.succeeded()).stderr
+
+
 def test_an_unknown_state_or_batch_is_refused(stand: Stand) -> None:
     assert stand.said("jobs", "list", "--state", "lost").status == 2
     said = stand.said("jobs", "list", "--batch", "b0nowhere")

@@ -53,6 +53,14 @@ def test_a_first_cell_that_is_wider_than_the_terminal_goes_on_in_the_next_line()
     assert all(len(line) <= 20 for line in lines)
 
 
+def test_columns_move_together_before_any_leaves() -> None:
+    cells = ["b01m8q39cmsnzefhsxp-2", "succeeded", "anthropic:claude-haiku-5-5", "1.2 min", "$0.0000049"]
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    console.print(table(console, ("JOB", "STATE", "TARGET", "AGE", "COST"), [cells], right={"COST"}, wraps={"TARGET"}))
+    _, row = str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]
+    assert row.split() == " ".join(cells).split()
+
+
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """Tables go to a terminal of 80 columns."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from homa.client.management.traces import timeline
 from homa_shared.model.personal_data import excerpt
+from homa_shared.model.records import Attempt, Job, State
 from homa_shared.store.operation import Op
+from homa_shared.store.reads import JobView
 from tests.commands_b.stand import MODEL, Stand
 
 
@@ -36,6 +39,29 @@ def test_an_attempt_that_failed_says_why(stand: Stand) -> None:
     assert told[2][1].startswith(f"{attempt['outcome']}; {attempt['error']}; worker {attempt['worker']}")
 
 
+def test_a_target_that_was_passed_over_is_one_moment_and_has_no_request_of_another() -> None:
+    attempts = [
+        Attempt(1, "openai:m", "overloaded", started_ms=20, ended_ms=30, note={"request_id": "req_1"}),
+        Attempt(0, "openai:m", "diverted", started_ms=40, ended_ms=40, error="breaker openai:m"),
+        Attempt(2, "anthropic:n", "succeeded", started_ms=50, ended_ms=60),
+    ]
+    job = Job("j", State.SUCCEEDED, "anthropic", "default", "anthropic:n", "", submitted_ms=10, ended_ms=60)
+    told = timeline(JobView(job, attempts, None, None), {"request_id": "req_2", "latency_ms": 10}, (), None)
+    assert [(what, detail.split(";")[0]) for _, what, detail in told] == [
+        ("submitted", "for openai:m, lane default"),
+        ("attempt 1 taken", "at openai:m, after 10 ms in the queue"),
+        ("attempt 1 settled", "overloaded"),
+        ("passed over", "openai:m: breaker openai:m"),
+        ("attempt 2 taken", "at anthropic:n, after 10 ms in the queue behind diverted"),
+        ("attempt 2 settled", "succeeded"),
+        ("succeeded", ""),
+    ]
+    assert [word for _, _, detail in told for word in detail.split("; ") if "request" in word] == [
+        "request req_1",
+        "request req_2",
+    ]
+
+
 def test_nothing_hides_at_the_cut_where_what_was_found_before_it_made_the_text_shorter() -> None:
     mails = "ada.lovelace.of.the.engine@mail.example.org " * 60
     for cut in range(1, 45):
@@ -58,6 +84,22 @@ def test_one_that_waits_says_what_for(stand: Stand) -> None:
     assert stand.json("jobs", "show", "--trace", job)["moments"][1]["at_ms"] is None
     assert [what for what, _ in moments(stand, job)][:2] == ["submitted", "waits for"]
     assert "now" in stand.said("jobs", "show", "--trace", job).stdout
+
+
+def test_a_job_tells_what_it_waited_for_when_the_wait_is_over(stand: Stand) -> None:
+    job = stand.queued()
+    stand.redis("HSET", stand.store.keys.job(job), "hb", "60000 budget acme\n3200 rpm openai/gpt-6-luna")
+    waits = "1.0 min for room in the budget acme; 3 s for rpm of openai/gpt-6-luna"
+    assert waits in stand.said("jobs", "show", job).stdout
+    assert [wait["attempt"] for wait in stand.json("jobs", "show", job)["waited"]] == [None, None]
+    stand.settle(stand.claimed(job))
+    assert waits in " ".join(stand.said("jobs", "show", job).stdout.split())
+    assert stand.json("jobs", "show", job)["waited"] == [
+        {"attempt": 1, "wait_ms": 60_000, "kind": "budget", "name": "acme"},
+        {"attempt": 1, "wait_ms": 3200, "kind": "rpm", "name": "openai/gpt-6-luna"},
+    ]
+    taken = dict(moments(stand, job))["attempt 1 taken"]
+    assert taken.endswith(", 60000 ms for room in the budget acme, 3200 ms for rpm of openai/gpt-6-luna")
 
 
 def test_a_stream_says_when_it_was_sent_and_its_first_text_came(stand: Stand) -> None:

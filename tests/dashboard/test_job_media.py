@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from struct import pack
@@ -11,6 +12,7 @@ from zlib import compress, crc32
 import pytest
 
 from homa.gateway.dashboard import job_content
+from homa.gateway.dashboard.pictures import size_of
 from homa_shared.store.gateway_keys import Role
 from homa_shared.store.operation import read
 from tests.commands_b.stand import MODEL, Stand
@@ -20,13 +22,13 @@ SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
 PDF = b"%PDF-1.4\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>endobj\n%%EOF"
 
 
-def png(padding: int = 0) -> bytes:
-    """A picture of one pixel, and whatever else a file may hold."""
+def png(padding: int = 0, side: int = 1) -> bytes:
+    """A picture of one pixel, whatever its header says, and whatever else a file may hold."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return pack(">I", len(data)) + kind + data + pack(">I", crc32(kind + data))
 
-    head = chunk(b"IHDR", pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+    head = chunk(b"IHDR", pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     more = chunk(b"tEXt", b"k\0" + b"x" * padding)
     return b"\x89PNG\r\n\x1a\n" + head + more + chunk(b"IDAT", compress(b"\0\0\0\0")) + chunk(b"IEND", b"")
 
@@ -118,6 +120,51 @@ async def test_pictures_are_bounded_in_size_and_number(
     assert text.count("the page shows 3 media; this is one more") == 2
     monkeypatch.setattr(job_content, "_MOST_BYTES_IN_ALL", 150)
     assert (await shown(browser, job)).count("<img") == 1
+
+
+async def test_a_picture_that_unfolds_into_gigabytes_is_not_shown(browser: Browser, stand: Stand) -> None:
+    text = await shown(browser, asked(stand, image(png(side=60_000)), image(png()[:15])))
+    assert "<img" not in text
+    assert "60,000 × 60,000 pixels: too large to be shown here" in text
+    assert "it does not tell its size, so it is not shown" in text
+    assert text.count("Save as a file") == 2
+
+
+def test_each_kind_of_picture_tells_its_size() -> None:
+    jpeg = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xff\xd0\xff\xc2\x00\x11\x08" + pack(">HH", 480, 640)
+    riff = b"RIFF\x00\x00\x00\x00WEBP"
+    lossy = riff + b"VP8 \x00\x00\x00\x00\x00\x00\x00\x9d\x01\x2a" + pack("<HH", 640, 480)
+    lossless = riff + b"VP8L\x00\x00\x00\x00\x2f" + pack("<I", 639 | 479 << 14)
+    extended = riff + b"VP8X\x0a\x00\x00\x00\x00\x00\x00\x00" + b"\x7f\x02\x00\xdf\x01\x00"
+    gif = b"GIF89a" + pack("<HH", 640, 480)
+    found = {
+        ("image/jpeg", jpeg),
+        ("image/webp", lossy),
+        ("image/webp", lossless),
+        ("image/webp", extended),
+        ("image/gif", gif),
+    }
+    assert {size_of(data, kind) for kind, data in found} == {(640, 480)}
+    assert size_of(png(side=7), "image/png") == (7, 7)
+    for kind, data in found:
+        for end in range(6, len(data)):
+            assert size_of(data[:end], kind) is None, (kind, end)
+
+
+async def test_odd_parts_of_a_request_are_text(browser: Browser, stand: Stand) -> None:
+    """What no client of today sends, a record of another release may hold."""
+    job = asked(stand)
+    deep: Any = "end"
+    for _ in range(400):
+        deep = [deep]
+    odd = [None, 5, "bare", [], {}, {"type": []}, {"type": "image_url", "image_url": 7}, {"type": "text", "text": 5}]
+    for messages in ([{"role": 5, "content": odd}, "no message", {"content": {}}], "unknown", 5):
+        for extra in ({}, {"params": {"deep": deep}}):
+            body = json.dumps({"messages": messages, **extra})
+            stand.redis("SET", stand.store.keys.request(job), body)
+            text = await shown(browser, job)
+            assert browser.status == 200, (messages, bool(extra))
+            assert "Request and reply" in text
 
 
 async def test_long_requests_are_cut(browser: Browser, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,20 @@ async def test_what_jobs_bring_is_text_on_every_page(browser: Browser, stand: St
         assert "<img" not in text
 
 
+async def test_a_jobs_page_tells_what_it_waited_for(browser: Browser, stand: Stand) -> None:
+    job = stand.queued()
+    key = stand.store.keys.job(job)
+    stand.redis("HSET", key, "hb", "3200 rpm openai/gpt-6-luna", "sb", stand.now_ms() - 3200)
+    claim = stand.claimed(job)
+    assert "3.2 s for rpm of openai/gpt-6-luna" in await browser.get(f"/jobs/{job}")
+    stand.settle(claim)
+    assert "3.2 s for rpm of openai/gpt-6-luna" in await browser.get(f"/jobs/{job}")
+    expired = stand.queued()
+    stand.redis("HSET", stand.store.keys.job(expired), "hb", "9000 batch b", "sb", stand.now_ms() - 9000)
+    stand.fail(stand.claimed(expired), "expired")
+    assert "9.0 s for its paused batch b" in await browser.get(f"/jobs/{expired}")
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -22,7 +22,10 @@ def test_the_pages_examples_run_in_their_order(environment: dict[str, str], tmp_
     assert said[2] == "complete 2"
     assert "its prompt names {{totals}}, which facts does not have" in said[3]
     assert "did you mean {{total}}?" in said[3]
-    assert said[4:] == ["[True]", "1", "True", "1", "verdict 0", "[True]"]
+    assert said[4:8] == ["[True]", "1", "True", "1"]
+    assert said[8].startswith("2 inputs, 5 calls, about ")
+    assert [line.split()[:2] for line in said[9:11]] == [["facts", "3"], ["whole", "2"]]
+    assert said[11:] == ["[]", "verdict 0", "[True]"]
 
 
 def test_its_commands_say_what_it_shows(environment: dict[str, str], tmp_path: Path) -> None:
@@ -33,7 +36,7 @@ def test_its_commands_say_what_it_shows(environment: dict[str, str], tmp_path: P
         if block.verb == "file":
             (tmp_path / block.order.split()[1]).write_text(block.text)
     commands = [command for block in blocks(PAGE) if block.language == "console" for command in block.commands]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         program, *arguments = shlex.split(command.line)
         assert program == "homa"

@@ -214,10 +214,14 @@ class TestKeeper:
         thread.join()
         assert not is_locked(StoreDirectory.at(directory).server_lock)
 
-    def test_it_comes_back_when_only_its_connection_ended(self, directory: Path) -> None:
+    def test_it_comes_back_when_only_its_connection_ended(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(keeper, "_QUIET_START_S", 0.0)
         thread = self.kept(directory)
         with client_of(EmbeddedStore(directory).running().url) as client:  # type: ignore[union-attr]
             pid = server_pid(directory)
+            eventually(lambda: any(one["name"] == "homa-keeper" for one in client.client_list()))
             keepers = [one for one in client.client_list() if one["name"] == "homa-keeper"]
             client.client_kill_filter(_id=keepers[0]["id"])
             eventually(lambda: any(one["name"] == "homa-keeper" for one in client.client_list()))

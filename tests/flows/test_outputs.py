@@ -164,3 +164,23 @@ async def test_an_event_loop_writes_the_same(cell: Cell, folder: Path) -> None:
         assert (await run.progress()).complete
     with (folder / "out.csv").open() as lines:
         assert [row["text"] for row in csv.DictReader(lines)] == ["<text of a>", "<text of c>"]
+
+
+def test_what_was_guessed_of_files_is_told(homa: FakeHoma, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "a.txt").write_bytes("Größe und Maße: drei Kisten für Jürgen, bezahlt.".encode("cp1252"))
+    (folder / "b.csv").write_text("id,text,id\nx,Text,y\n")
+    parts = Flow("sections")
+    parts.map(parts.split(unit="section"), prompt="{{text}}", model=MODEL)
+    homa.run(parts, ["a.txt", "b.csv"]).wait(PATIENCE_S)
+    told = [record.getMessage() for record in caplog.records if record.name == "homa"]
+    assert told[0].startswith("b.csv: header names 'id' more than once")
+    assert told[1:] == [
+        "a.txt: has no headings: it is one section",
+        "a.txt: its encoding is guessed: cp1252 (name it with --encoding)",
+    ]
+    two = Flow("two")
+    two.map(prompt="1 {{text}}", model=MODEL, name="one")
+    two.map(prompt="2 {{text}}", model=MODEL, name="two")
+    homa.run(two, ["a.txt"], output="out.jsonl")
+    (line,) = (json.loads(each) for each in Path("out.jsonl").read_text().splitlines())
+    assert (list(line["answers"]), line["homa"]["notes"]) == (["one", "two"], [told[2].removeprefix("a.txt: ")])

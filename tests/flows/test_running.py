@@ -58,6 +58,16 @@ def test_a_failed_part_is_left_out_and_a_failed_document_stops_alone(homa_echo: 
     assert [failure.kind for failure in third.failures] == ["empty"]
 
 
+def test_a_step_has_a_system_text_of_its_own_with_fields_in_it() -> None:
+    flow = Flow("told")
+    flow.map(prompt="Read {{text}}", model=MODEL, system="Speak {{language}}.", name="said")
+    with fake(lambda call: "; ".join(str(each["content"]) for each in call.messages)) as homa:
+        (result,) = homa.run(flow, [{"text": "tea", "language": "French"}]).results(timeout=PATIENCE_S)
+    assert result.reply.text == "Speak French.; Read tea"
+    with pytest.raises(InvalidRequest, match="system is 7: expected text"):
+        flow.map(prompt="Read {{text}}", model=MODEL, system=7)  # type: ignore[arg-type]
+
+
 @dataclass
 class Facts:
     total: int
@@ -73,6 +83,15 @@ def test_answers_of_a_schema_are_named_by_their_fields() -> None:
         run = homa.run(flow, [{"text": "x", "currency": "EUR"}])
         run.wait(PATIENCE_S)
         assert homa.flow_run(run.id).progress().complete
+
+
+def test_a_step_has_a_system_text_that_is_filled_as_its_prompt(homa_echo: FakeHoma) -> None:
+    flow = Flow("letters")
+    flow.map(prompt="{{text}}", system="For {{name}}", model=MODEL)
+    homa_echo.run(flow, [{"text": "Hi", "name": "Ann"}]).wait(PATIENCE_S)
+    assert [message["content"] for message in homa_echo.calls[0].messages] == ["For Ann", "Hi"]
+    with pytest.raises(InvalidRequest, match="step other: system is 5: expected text"):
+        flow.map(prompt="{{text}}", system=5, model=MODEL, name="other")  # type: ignore[arg-type]
 
 
 def test_types_of_answers_are_those_of_the_flow() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -10,10 +12,15 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Usage
 from homa_shared.model.records import State
 from homa_workers.middleware import Call, CallNext, Completion, Middleware, Request, RunningAttempt, around
 from homa_workers.middleware.around import Around
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.pipeline.exchange import Exchange
+from homa_workers.providers.secrets import NO_SECRETS
 from tests.steps.cell import MINI, Cell, by_schema, reply_of
+from tests.worker.test_retry import claim
 
 Body = Callable[[Request, CallNext], Coroutine[Any, Any, Completion]]
 
@@ -299,3 +306,30 @@ def test_what_is_no_middleware_is_refused_where_it_is_declared() -> None:
         around(lambda request, call_next: call_next(request))
     with pytest.raises(ValueError, match="limit_s is 0; expected seconds above 0"):
         around(limit_s=0)
+
+
+async def test_a_call_leaves_nothing_for_the_collector() -> None:
+    """What thousands of calls a minute leave in circles stays in memory, with their replies, until it comes by."""
+    reply = Completion({"choices": [{"message": {"content": "Yes"}}]}, Usage(1, 1))
+
+    @around
+    async def through(request: Request, call_next: CallNext) -> Completion:
+        return await call_next(request)
+
+    async def send(attempt: RunningAttempt, call: Call, changed_by: str) -> Completion:
+        await asyncio.sleep(0)
+        return reply
+
+    def never(attempt: RunningAttempt) -> asyncio.TimerHandle:
+        raise AssertionError("no middleware waits")
+
+    attempt = RunningAttempt(claim())
+    gc.disable()
+    try:
+        exchange = Exchange(attempt, Call("m", []), [through] * 3, send, never, WorkerLog("w"), NO_SECRETS)
+        left = weakref.ref(exchange)
+        assert await exchange.reply() is reply
+        del exchange
+        assert left() is None
+    finally:
+        gc.enable()

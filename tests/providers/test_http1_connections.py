@@ -209,7 +209,7 @@ async def test_a_closing_pool_never_hands_half_a_reply_on(head: bytes) -> None:
 
     async with serving(half) as stub, pool_of(stub.url) as pool:
         task = asyncio.create_task(pool.exchange(REQUEST))
-        await until(lambda: any(one._parser.has_begun for one in pool._asked))
+        await until(lambda: any(one._parser is not None for one in pool._asked))
         await pool.aclose()
         with pytest.raises(httpx2.ReadError, match="closed here"):
             await task
@@ -222,7 +222,7 @@ async def test_a_closing_pool_keeps_a_refusal_whose_head_has_come() -> None:
 
     async with serving(refused) as stub, pool_of(stub.url) as pool:
         task = asyncio.create_task(pool.exchange(REQUEST))
-        await until(lambda: any(one._parser.has_begun for one in pool._asked))
+        await until(lambda: any(one._parser is not None for one in pool._asked))
         await pool.aclose()
         assert ((await task).status, (await task).headers["retry-after"]) == (429, "7")
 

@@ -21,7 +21,7 @@ OK = ReportResult.OK
 HOUR_MS = 3_600_000
 #: Fields of records and states that are times, or follow from times.
 _TIMES = {b"sb", b"as", b"en", b"dl", b"seen", b"good_at", b"other_at", b"created", b"completed", b"beat", b"looked"}
-_TIMES |= {b"r", b"t", b"i", b"o", b"told_at", b"lowered", b"nonce", b"swept"}
+_TIMES |= {b"r", b"t", b"i", b"o", b"told_at", b"lowered", b"nonce", b"swept", b"rd", b"held_till"}
 
 
 def settlement(claim: Claim, **report: Any) -> Settlement:

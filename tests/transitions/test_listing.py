@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
@@ -65,6 +67,36 @@ def test_a_page_looks_at_a_bounded_number_of_jobs(cell: Cell) -> None:
     page = cell.run(reads.jobs(cell.keys, state="queued", provider="nobody", limit=10))
     assert (page.jobs, page.cursor is not None) == ([], True)
     assert listed(cell, state="queued", tenant="z") == ["last"]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 500])
+def test_jobs_of_more_lists_than_a_call_reads_are_listed_once_each(cell: Cell, limit: int) -> None:
+    """As many reasons to wait, and as many tenants, as there are jobs."""
+    count = 700 if limit > 1 else 150
+    for i in range(count):
+        cell.submit(f"lead{i}", f"follow{i}", cache_key=f"k{i}", target=OTHER)
+        cell.submit(f"t{i}", tenant=f"tenant{i}")
+    cell.run(admin.pause_queue(cell.keys, "p"))
+    for i in range(count):
+        # Between pages the sweep gives reasons another order.
+        cell.redis("ZREM", cell.keys.backlog("p", "default", OTHER, ""), f"follow{i}")
+        cell.redis("ZADD", cell.keys.waiting(f"follow:k{i}"), i, f"follow{i}")
+        cell.redis("ZADD", cell.keys.reasons(), count - i, f"follow:k{i}")
+        cell.redis("HSET", cell.keys.job(f"follow{i}"), "st", "waiting", "why", f"follow:k{i}")
+    cell.cooked = True
+    assert sorted(listed(cell, limit, state="waiting")) == sorted(f"follow{i}" for i in range(count))
+    found = listed(cell, limit, state="queued")
+    assert sorted(found) == sorted(f"{name}{i}" for i in range(count) for name in ("lead", "t"))
+    assert listed(cell, limit, state="queued", tenant="tenant99") == ["t99"]
+
+
+def test_reasons_that_have_no_jobs_any_more_hold_no_page_up(cell: Cell) -> None:
+    for i in range(1300):
+        cell.redis("ZADD", cell.keys.reasons(), i, f"follow:k{i}")
+    cell.cooked = True
+    page = cell.run(reads.jobs(cell.keys, state="waiting", limit=5))
+    assert page.cursor is not None
+    assert listed(cell, state="waiting") == []
 
 
 def test_successes_are_listed_across_long_stretches_of_other_lines(cell: Cell) -> None:

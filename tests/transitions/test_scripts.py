@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +95,11 @@ def test_a_script_is_far_from_luas_limit_of_local_variables(name: str) -> None:
         now += 0 if found is None else 1 if found[1] else len(found[2].split(", "))
         most = max(most, now)
     assert most <= 180
+
+
+def test_no_script_reads_the_whole_of_what_grows_with_jobs_or_tenants() -> None:
+    grows = "reasons|group|backlog|waiting|leases|due|deadlines|ended|batches|unresolved"
+    whole = re.compile(rf"ZRANGE', K\.(?:{grows})\([^)]*\), 0, -1")
+    sources = sorted(Path(scripts.__file__).parent.rglob("*.lua"))
+    assert len(sources) > 100
+    assert {file.name: found for file in sources if (found := whole.findall(file.read_text()))} == {}

@@ -14,6 +14,8 @@ from homa_shared.store import reads
 from homa_shared.store.operation import mapping, read
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_workers.attempt import RunningAttempt
+from homa_workers.middleware.base import Middleware
 from tests.worker.cell import BOUND, HAIKU, MINI, Cell, reply_of, until
 
 
@@ -29,6 +31,23 @@ async def test_a_reply_is_stored_with_its_cost_and_the_ledger_says_what_the_prov
     assert view.job.unresolved_nano_usd == 0
     assert [(line.outcome, line.nano_usd) for line in await cell.ledger()] == [("succeeded", cell.bill_nano())]
     assert view.request is None, "a request is dropped as soon as its reply is stored"
+
+
+class Held(Middleware):
+    """Notes what an attempt holds of its request when its call begins: as it was stored, and as it is sent."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bytes, Any]] = []
+
+    def before_call(self, attempt: RunningAttempt, call: Call) -> None:
+        self.seen.append((attempt.claim.request, call.messages[0]["content"]))
+
+
+async def test_a_call_in_flight_holds_its_request_once(cell: Cell) -> None:
+    held = Held()
+    await cell.worker(middleware=[lambda: held])
+    assert (await cell.ended(await cell.submit("Hello"))).job.state is State.SUCCEEDED
+    assert held.seen == [(b"", "Hello")]
 
 
 async def test_many_jobs_cost_what_the_bill_says(cell: Cell) -> None:

@@ -77,7 +77,8 @@ UNREAD = JobRequest([])
 class RunningAttempt:
     """An attempt that this worker holds the lease of."""
 
-    #: As it was taken; once a step was made, with what is reserved for the present call, and what its steps cost.
+    #: As it was taken, without its request once that is read; once a step was made, with what is reserved for the
+    #: present call, and what its steps cost.
     claim: Claim
     #: With its media in their places.
     request: JobRequest = UNREAD

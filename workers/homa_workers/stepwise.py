@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -124,9 +125,21 @@ def expect_reply(reply: Completion) -> None:
     """
     orjson.dumps(reply.body)
     choices = reply.body.get("choices")
-    if not (isinstance(choices, list) and choices and all(_is_choice(choice) for choice in choices)):
-        raise ValueError(f"its body has choices {choices!r}; expected those of a chat completion")
+    if not isinstance(choices, list) or not choices:
+        raise _no_completion(choices)
+    for choice in choices:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise _no_completion(choices)
 
 
-def _is_choice(choice: object) -> bool:
-    return isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+def _no_completion(choices: object) -> ValueError:
+    return ValueError(f"its body has choices {choices!r}; expected those of a chat completion")
+
+
+def storable(reply: Completion) -> Completion:
+    """A paid reply without what may have been made of its body in place that nobody can store."""
+    try:
+        orjson.dumps(reply.body)
+    except TypeError:
+        return replace(reply, body={})
+    return reply

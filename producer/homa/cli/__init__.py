@@ -62,7 +62,7 @@ SUMMARIES: dict[str, str] = {
     "config": "Show settings and where they come from.",
     "schema": "Print JSON schemas of what commands print by --json.",
     "store": "Status, stop, backup and restore of the embedded store.",
-    "new": "Write a package to start a tool, middleware, provider or command from.",
+    "new": "Write a package to start a tool, middleware, provider, reader or command from.",
     "plugins": "What installed packages add, and whether it loads.",
 }
 

@@ -29,7 +29,7 @@ def stats(as_json: bool) -> None:
     if as_json:
         print_json(told)
     else:
-        print_facts((name, number(count)) for name, count in told.items())
+        print_facts((name.replace("_", " "), number(count)) for name, count in told.items())
 
 
 @command.command()

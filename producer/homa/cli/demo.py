@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
-from rich.console import Console
 
 from homa.cli.context import say
 from homa.cli.documents.work import DemoDocument
 from homa.cli.exit_status import SOME_FAILED, Stopped
-from homa.cli.output import json_option, print_json
+from homa.cli.output import console, json_option, print_json
 from homa.runs.errors import SignalReceived
 from homa.runs.signals import Interruption
 from homa.supervision.requirements import require_workers
@@ -35,10 +32,10 @@ def command(count: int, seed: int, as_json: bool) -> None:
     from homa.demo.walkthrough import run_demo
 
     require_workers("homa demo")
-    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False)
+    shown = console(stderr=as_json)
     try:
         # Ends by an exception, so that the demo's processes and files go with it.
-        with Interruption(at_once=True).listening(), environment(seed) as here, reporter(console) as reporting:
+        with Interruption(at_once=True).listening(), environment(seed) as here, reporter(shown) as reporting:
             found = run_demo(here, count, seed, reporting)
     except SignalReceived:
         say("interrupted")
@@ -49,6 +46,6 @@ def command(count: int, seed: int, as_json: bool) -> None:
     if as_json:
         print_json(found.document())
     else:
-        report(console, found)
+        report(shown, found)
     if not found.held:
         raise Stopped(SOME_FAILED)

@@ -19,8 +19,8 @@ from homa.cli.context import visible
 
 #: Least width of a column whose text wraps, where its text is as long.
 LEAST_COLUMNS = 24
-#: Between two columns.
-_GAP = 2
+#: Between two columns, and where one less makes all of them fit.
+_GAP, _NARROW_GAP = 2, 1
 _INDENT = 2
 
 
@@ -43,7 +43,8 @@ def table(
     kept = _kept(headers, widths, wraps, console.width)
     below = [i for i, _ in enumerate(headers) if i not in kept]
     if not below:
-        return _columns(headers, texts, kept, widths, right, wraps)
+        gap = _NARROW_GAP if _sum(widths, _NARROW_GAP) <= console.width < _sum(widths) else _GAP
+        return _columns(headers, texts, kept, widths, right, wraps, gap)
     flat = [[" ".join(cell.split()) for cell in row] for row in texts]
     if widths[0] > console.width:
         return Group(*(part for row in flat for part in _stacked(headers, row, below)))
@@ -63,7 +64,7 @@ def _stacked(headers: Sequence[str], row: Sequence[str], below: Sequence[int]) -
 def _kept(headers: Sequence[str], widths: Sequence[int], wraps: Collection[str], width: int) -> list[int]:
     """Columns that stay side by side; all of them where they fit, wrapped ones made narrow."""
     kept = list(range(len(headers)))
-    if _sum(widths) <= width:
+    if _sum(widths, _NARROW_GAP) <= width:
         return kept
     least = [min(w, LEAST_COLUMNS) if headers[i] in wraps else w for i, w in enumerate(widths)]
     if _sum(least) <= width:
@@ -76,8 +77,8 @@ def _kept(headers: Sequence[str], widths: Sequence[int], wraps: Collection[str],
     return kept
 
 
-def _sum(widths: Sequence[int]) -> int:
-    return sum(widths) + _GAP * (len(widths) - 1)
+def _sum(widths: Sequence[int], gap: int = _GAP) -> int:
+    return sum(widths) + gap * (len(widths) - 1)
 
 
 def _width(text: str) -> int:
@@ -91,8 +92,9 @@ def _columns(
     widths: Sequence[int],
     right: Collection[str],
     wraps: Collection[str],
+    gap: int = _GAP,
 ) -> Table:
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap - 1, 0, 1))
     for i in kept:
         name = headers[i]
         made.add_column(

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
-
-from homa_shared.model.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from homa.files.units.unit import Units
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -18,8 +13,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 UNITS = ["document", "page", "section", "chunk"]
 #: As homa.runs.long.ways has them.
 WAYS = ["error", "map-reduce", "refine", "truncate"]
-#: Those of them that ask about parts.
-_DIVIDING = ("map-reduce", "refine")
 
 _FLAGS = (
     click.option("--unit", type=click.Choice(UNITS), help="An answer for each; default: the document."),
@@ -35,42 +28,3 @@ def unit_options(command: Command) -> Command:
     for flag in reversed(_FLAGS):
         command = flag(command)
     return command
-
-
-def units_of(given: Mapping[str, Any]) -> Units:
-    """What the flags say.
-
-    Raises:
-        InvalidRequest: they do not go together.
-    """
-    from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, Units
-
-    kind, tokens, overlap = given.get("unit") or DOCUMENT, given.get("chunk_tokens"), given.get("overlap")
-    divided = given.get("long") in _DIVIDING
-    if divided and kind != DOCUMENT:
-        raise InvalidRequest(
-            f"--long {given['long']} with --unit {kind}: one is for an answer a document, the other for one a part; "
-            "expected one of them"
-        )
-    if kind != CHUNK:
-        for flag, value in (("--chunk-tokens", tokens), ("--overlap", overlap)):
-            if value is not None and not divided:
-                raise InvalidRequest(
-                    f"{flag} {value} without --unit chunk or --long {'|'.join(_DIVIDING)}: expected both, or neither"
-                )
-        return Units(kind)
-    return Units(kind, CHUNK_TOKENS if tokens is None else tokens, overlap or 0)
-
-
-def parts_of(given: Mapping[str, Any]) -> Units | None:
-    """Of how many tokens the parts of a document are that is above the window; None: of as many as fit.
-
-    Raises:
-        InvalidRequest: its parts would repeat too much.
-    """
-    from homa.files.units.unit import CHUNK, MOST_TOKENS, Units
-
-    tokens, overlap = given.get("chunk_tokens"), given.get("overlap")
-    if given.get("long") not in _DIVIDING or (tokens is None and overlap is None):
-        return None
-    return Units(CHUNK, MOST_TOKENS if tokens is None else tokens, overlap or 0)

@@ -16,6 +16,11 @@ T = TypeVar("T")
 
 #: Error codes of inputs that never became jobs.
 _UNSENT = frozenset({"invalid_input", "skipped"})
+#: Fields of the sums that are as `homa run --json` prints them.
+_SAME = (
+    "batch", "total", "succeeded", "failed", "cancelled", "expired", "cut", "cut_empty", "unverified", "quotes", "rows",
+    "skipped", "seconds",
+)  # fmt: skip
 _ENDED: Mapping[str, type[JobFailed | JobCancelled | JobExpired]] = {"cancelled": JobCancelled, "expired": JobExpired}
 
 
@@ -142,13 +147,19 @@ class FilesSummary:
     seconds: float
     #: Name and reason of the first input that failed; empty where none has.
     first_failure: str = ""
+    #: Of those that were cut: those that say nothing.
+    cut_empty: int = 0
+    #: Answers with quotes that their texts do not have, where quotes were asked for (`cite`).
+    unverified: int = 0
+    #: Quotes of the answers that this run got, by what became of them: `verified`, `unverified`, `unchecked` (those of
+    #: images); and its answers without any, `uncited`.
+    quotes: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: Mapping[str, Any], output: str, first_failure: str) -> FilesSummary:
         """From what `homa run --json` prints."""
-        own = ("batch", "total", "succeeded", "failed", "cancelled", "expired", "cut", "rows", "skipped", "seconds")
         return cls(
-            **{name: document[name] for name in own},
+            **{name: document[name] for name in _SAME},
             cost_usd=Decimal(document["cost_usd"]),
             unresolved_usd=Decimal(document["unresolved_usd"]),
             unpriced_jobs=document["unpriced_jobs"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from homa.submit.option_checks import check_text
 from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.model.ids import is_batch_id, is_job_id
 
 _WHY = "its id is wrong, or its retention has ended"
 
@@ -16,8 +17,13 @@ def check_id(what: str, given: object) -> None:
 
 
 def job_not_found(job_id: str) -> JobNotFound:
+    if is_batch_id(job_id):
+        return JobNotFound(f"{job_id} names a batch: expected a job; `homa jobs list --batch {job_id}` shows its jobs")
     return JobNotFound(f"job {job_id} is not in the store: {_WHY}")
 
 
 def batch_not_found(batch_id: str) -> JobNotFound:
+    if is_job_id(batch_id):
+        its = batch_id.partition("-")[0] if "-" in batch_id else "a batch; `homa batches list` shows all"
+        return JobNotFound(f"{batch_id} names a job: expected {its}")
     return JobNotFound(f"batch {batch_id} is not in the store: {_WHY}; `homa batches list` shows all")

@@ -48,11 +48,13 @@ class FileRunOptions(JobOptions, total=False):
     limit: int | None
     sample: int | None
     sample_seed: int
-    #: An answer for each of these, and how long chunks are; what becomes of documents above the window, and that.
+    #: An answer for each of these; most tokens of a chunk, and how many it repeats of the one before.
     unit: Literal["document", "page", "section", "chunk"]
     chunk_tokens: int
     overlap: int
-    long: Literal["error", "truncate"]
+    #: A document above the model's window: refused, cut at its end, or asked about in parts (of `chunk_tokens`, else as
+    #: long as fit) whose answers become one; and tokens of the window, where nobody knows it.
+    long: Literal["error", "truncate", "map-reduce", "refine"]
     window: int | None
     #: Answers carry the quotes that they rest on, with file, page and characters, checked: `FileResult.citations`.
     cite: bool

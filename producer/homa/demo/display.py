@@ -74,7 +74,10 @@ def report(console: Console, found: Findings) -> None:
     console.print()
     for check in found.checks:
         mark = Text("held  ", style="green") if check.held else Text("BROKEN", style="bold red")
-        console.print(Text.assemble(mark, " ", (check.name, "bold"), f": {check.detail}"))
+        # In a column of its own, what goes on in the next line stands below itself.
+        line = Table.grid(padding=(0, 1))
+        line.add_row(mark, Text.assemble((check.name, "bold"), f": {check.detail}"))
+        console.print(line)
 
 
 def _facts(found: Findings) -> Iterator[tuple[str, str]]:

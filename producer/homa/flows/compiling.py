@@ -108,9 +108,7 @@ class _Made:
         shared: Mapping[str, Any],
         cap: int | None,
     ) -> _Made:
-        model = {"model": step.options.get("model") or first_model(flow)}
-        chain = {**model, "fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
-        options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
+        options = check_options(asked_of(step, flow, shared))
         judge = _judge_of(step, view, shared)
         rules = AnswerRules(step.rule, len(step.escalate), step.code, filters, step.wait, step.splits, judge)
         least = rules.least_version
@@ -133,6 +131,13 @@ class _Made:
         stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
         targets = template.targets if judge is None else [*template.targets, judge.target]
         return cls(step, stored, targets, nano, tokens, _key(step, options.tenant, template, short, rules))
+
+
+def asked_of(step: Step, flow: Flow, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a step's jobs, as `submit` takes them; escalations stand at the end of the chain."""
+    model = {"model": step.options.get("model") or first_model(flow)}
+    chain = {**model, "fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
+    return {"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema}
 
 
 def _judge_of(step: Step, view: FleetView, shared: Mapping[str, Any]) -> Judge | None:

@@ -62,14 +62,17 @@ class Steps:
             # What brings parts together is done for what they are parts of.
             whole = over.follows[0] if over.follows else None
             over = whole if whole is None or whole.kind == "source" else whole.over
+        asked = dict(options or {})
+        # Of a batch each request has its own; of a step it is a template, as the prompt is.
+        system = asked.pop("system", None)
+        if system is not None and not isinstance(system, str):
+            raise InvalidRequest(f"{place}: system is {system!r:.80}: expected text")
         if kind in ASKING:
             check_prompt(prompt)
-            model = (options or {}).get("model")
+            model = asked.get("model")
             if kind not in UNCALLED or model is not None:
                 check_model("model", model)
-                check_step_options(place, options or {})
-        asked = dict(options or {})
-        system = asked.pop("system", None)
+                check_step_options(place, asked)
         made = Step(name, kind, follows, over, prompt, system, schema, asked, **more)
         if kind in ASKING and kind != "code":
             check_prompt_names(place, made)

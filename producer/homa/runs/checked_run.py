@@ -9,7 +9,8 @@ from typing import Generic, Protocol, TypeVar
 from homa.client.session import Session
 from homa.files import BadRow, PromptTemplate, Row, columns_of, look_ahead
 from homa.files.remote.address import as_told
-from homa.files.units.unit import Units
+from homa.files.spelling import Spelling
+from homa.runs.document_options import DocumentOptions
 from homa.runs.inputs import RunInputs
 from homa.runs.long.fitting import Fitting
 from homa.runs.long.room import Room, counted_as
@@ -65,26 +66,11 @@ class RunOrder(Protocol):
         ...
 
     @property
-    def units(self) -> Units: ...
+    def documents(self) -> DocumentOptions: ...
 
     @property
-    def cite(self) -> bool:
-        """Whether answers are to carry the quotes that they rest on."""
-        ...
-
-    @property
-    def way(self) -> str:
-        """What becomes of documents that do not fit the window."""
-        ...
-
-    @property
-    def parts(self) -> Units | None:
-        """Of documents that are asked about in parts; None: as large as they may be."""
-        ...
-
-    @property
-    def window(self) -> int | None:
-        """Tokens of the model's context, where somebody has said so."""
+    def spelled(self) -> Spelling:
+        """How they name their options."""
         ...
 
     def use(self, stored: StoredTemplate) -> None:
@@ -114,7 +100,7 @@ class CheckedRun(Generic[R]):
         view = session.view()
         if request.template is not None:
             request.use(session.driver.run(stored_template(session.keys, request.template)))
-        if not request.units.whole and request.model is not None:
+        if not request.documents.units.whole and request.model is not None:
             request.run_inputs.counted_as = counted_as(view, members_of(view.fleet.hops(request.model)[0])[0])
         head = _checked_head(request)
         targets = _checked_targets(request, view, head)
@@ -126,7 +112,7 @@ class CheckedRun(Generic[R]):
             request.max_tokens is not None,
             request.stored,
             _fitting(request, view),
-            request.cite,
+            request.documents.cite,
         )
         _learn(request, session, view)
         return cls(request, session, view, builder, head, targets)
@@ -140,8 +126,8 @@ def _fitting(request: RunOrder, view: FleetView) -> Fitting | None:
     asked = {name: value for name, value in given.items() if name not in ("system", "template")}
     said = {**given, "system": request.stored.system} if request.stored is not None else given
     calls = Template(view, check_options(asked))
-    room = Room.of(view, calls, said, request.window)
-    return Fitting.of(request.way, room, request.prompt_template, calls, given, request.parts)
+    room = Room.of(view, calls, said, request.documents.window)
+    return Fitting.of(request.documents, room, request.prompt_template, calls, given, request.spelled, request.stored)
 
 
 def _checked_head(request: RunOrder) -> list[Row]:
@@ -153,7 +139,9 @@ def _checked_head(request: RunOrder) -> list[Row]:
     if plain:
         _check_template(request, columns_of(plain), several=len(plain) > 1)
         if request.model is None:
-            raise InvalidRequest(f"--model is missing: expected provider:model, such as {OPENAI.target}, or an alias")
+            raise InvalidRequest(
+                f"{request.spelled('model')} is missing: expected provider:model, such as {OPENAI.target}, or an alias"
+            )
     if not head and not request.run_inputs.skipped.total:
         inputs = " ".join(map(as_told, request.inputs))
         raise InvalidRequest(f"INPUT {inputs}: no row in it ({request.run_inputs.skipped})")
@@ -161,16 +149,18 @@ def _checked_head(request: RunOrder) -> list[Row]:
 
 
 def _check_template(request: RunOrder, columns: list[str], *, several: bool) -> None:
-    template, option = request.prompt_template, "--prompt"
+    template, option = request.prompt_template, request.spelled("prompt")
     if request.stored is not None:
-        template, option = PromptTemplate.parse(f"{request.stored.prompt}{request.stored.system or ''}"), "--template"
+        said = f"{request.stored.prompt}{request.stored.system or ''}"
+        template, option = PromptTemplate.parse(said), request.spelled("template")
     template.check(columns)
     if several:
         template.check_varies(columns, option)
-    if not request.units.whole and "text" not in template.names:
+    units = request.documents.units
+    if not units.whole and "text" not in template.names:
         raise InvalidRequest(
-            f"{option} names no {{{{text}}}}, which is what --unit {request.units.kind} cuts: each part of a document "
-            "would be the same paid question; expected {{text}} in it"
+            f"{option} names no {{{{text}}}}, which is what {request.spelled('unit', units.kind)} cuts: each part of a "
+            "document would be the same paid question; expected {{text}} in it"
         )
 
 
@@ -212,15 +202,16 @@ def _check_reachable(view: FleetView, template: Template) -> None:
 def _check_price(request: RunOrder, view: FleetView, template: Template, target: Target, max_tokens: int) -> None:
     if request.budget is None:
         return
+    budget = request.spelled("budget_usd")
     least = view.prices.bound(target, 0, max_tokens, params=template.params_at(target))
     if least is None:
         what, setting = template.no_price(str(target))
         raise InvalidRequest(
-            f"--budget is given, and {what} has no known price, so that nobody could hold it: set "
-            f"[{setting}] in homa.toml (then `homa apply`), or leave --budget out"
+            f"{budget} is given, and {what} has no known price, so that nobody could hold it: set "
+            f"[{setting}] in homa.toml (then `homa apply`), or leave {budget} out"
         )
     if least > request.budget:
         raise InvalidRequest(
-            f"--budget is ${usd(request.budget)}, and the output alone of one call of {target}, up to {max_tokens:,} "
-            f"tokens, may cost ${usd(least)}: lower --max-tokens or raise --budget"
+            f"{budget} is ${usd(request.budget)}, and the output alone of one call of {target}, up to {max_tokens:,} "
+            f"tokens, may cost ${usd(least)}: lower {request.spelled('max_tokens')} or raise {budget}"
         )

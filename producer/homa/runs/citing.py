@@ -11,6 +11,7 @@ from homa.files.citing.sources import Sources
 from homa.files.kept_fields import KeptFields
 from homa.runs.result_lines import ResultLine
 from homa.runs.row_request import RequestBuilder
+from homa.runs.run_options import RunOptions
 from homa_shared.model.records import State
 
 
@@ -55,3 +56,8 @@ class CitedRows:
 
     def close(self) -> None:
         self._kept.close()
+
+
+def cited_rows(options: RunOptions, builder: RequestBuilder) -> CitedRows | None:
+    """The rows of a run; None where its answers carry no quotes."""
+    return CitedRows(CitedSchema(options.schema), builder) if options.cite else None

@@ -9,13 +9,13 @@ from typing import Any
 
 from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
 from homa.files.remote.address import is_address
-from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, Units
-from homa.files.writers.earlier_line import FAILED, INVALID, RETRIES
+from homa.files.spelling import Spelling
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
+from homa.runs.document_options import DocumentOptions
 from homa.runs.inputs import STDIN, RunInputs
-from homa.runs.long.ways import ERROR, TRUNCATE
 from homa.runs.plan import Resumption
+from homa.runs.resuming import is_resumed, resumption_of
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
 from homa.submit.option_checks import Dollars
@@ -50,6 +50,8 @@ class FilesOrder:
     asked: Mapping[str, Any]
     read: ReadOptions
     run_inputs: RunInputs
+    documents: DocumentOptions
+    spelled = Spelling.ARGUMENTS
     stored: Template | None = None
     _template: str | None = field(default=None)
 
@@ -67,6 +69,7 @@ class FilesOrder:
         asked = {name: said.pop(name) for name in _RUN if name in said}
         read = ReadOptions(**{name: said.pop(name) for name in _READING if name in said})
         model, prompt = said.pop("model", None), said.pop("prompt", None)
+        documents = DocumentOptions.of(asked, cls.spelled)
         made = RunInputs(
             names,
             read,
@@ -75,9 +78,9 @@ class FilesOrder:
             asked.get("sample"),
             asked.get("sample_seed", 0),
             place or STDIN,
-            units=_units(asked),
+            units=documents.units,
         )
-        found = cls(names, model, prompt, place, said, asked, read, made, _template=said.get("template"))
+        found = cls(names, model, prompt, place, said, asked, read, made, documents, _template=said.get("template"))
         found._check()
         return found
 
@@ -94,17 +97,13 @@ class FilesOrder:
             raise InvalidRequest(
                 f"{min(wrong)} without output: there is nothing to go on with; expected both, or neither"
             )
-        if not self.resume and (wrong := {name for name in ("changed", "prune") if self.asked.get(name)}):
-            raise InvalidRequest(f"{min(wrong)} without resume: expected both, or neither")
-        if self.asked.get("prune") and self.run_inputs.partial:
-            raise InvalidRequest("prune with limit or sample: what is not among these rows would be dropped")
         for name in ("limit", "sample"):
             least = self.asked.get(name)
             if least is not None and (not isinstance(least, int) or isinstance(least, bool) or least < 1):
                 raise InvalidRequest(f"{name} is {least!r:.80}: expected a number of 1 or more")
         if self.output is not None and is_address(self.output):
             checked_address(self.output, self.form)
-        _ = self.resumption, self.failures_allowed, self.prompt_template, self.budget, self.way
+        _ = self.resumption, self.failures_allowed, self.prompt_template, self.budget
         self.run_inputs.check()
 
     @property
@@ -127,46 +126,15 @@ class FilesOrder:
     @property
     def run_options(self) -> RunOptions:
         apart = ("budget_usd", "prompt_cache")
-        cached = self.given.get("prompt_cache", True)
-        return RunOptions(
-            prompt=self.prompt_template.source,
-            model=self.model,
-            given={name: value for name, value in self.given.items() if name not in apart} | self._uncached,
+        return RunOptions.of(
+            self.prompt_template,
+            self.model,
+            {name: value for name, value in self.given.items() if name not in apart},
+            self.documents,
+            self.resumption.retry,
             budget=self.budget,
-            prompt_cache=(self.prompt_template.parts[0] or None) if cached is True else cached,
-            cite=self.cite,
-            units=self.units,
+            prompt_cache=self.given.get("prompt_cache", True),
         )
-
-    @property
-    def cite(self) -> bool:
-        return bool(self.asked.get("cite"))
-
-    @property
-    def _uncached(self) -> dict[str, bool]:
-        """Answers with quotes that were not found would come out of the cache as they were."""
-        return {"cache": False} if self.cite and INVALID in self.resumption.retry else {}
-
-    @property
-    def units(self) -> Units:
-        return self.run_inputs.units
-
-    @property
-    def way(self) -> str:
-        way = self.asked.get("long", ERROR)
-        if way not in (ERROR, TRUNCATE):
-            raise InvalidRequest(f"long is {way!r:.80}: expected {ERROR} or {TRUNCATE}; `homa run` has other ways, too")
-        return str(way)
-
-    @property
-    def parts(self) -> None:
-        """Of documents that are asked about in parts, which is done by `homa run`."""
-        return None
-
-    @property
-    def window(self) -> int | None:
-        window: int | None = self.asked.get("window")
-        return window
 
     @property
     def max_tokens(self) -> int | None:
@@ -194,7 +162,7 @@ class FilesOrder:
 
     @property
     def resume(self) -> bool:
-        return bool(self.asked.get("resume") or self.asked.get("retry"))
+        return is_resumed(self.asked)
 
     @property
     def force(self) -> bool:
@@ -202,23 +170,12 @@ class FilesOrder:
 
     @property
     def resumption(self) -> Resumption:
-        said = self.asked.get("retry") or (FAILED,)
-        retry = frozenset({said} if isinstance(said, str) else said)
-        if not retry <= frozenset(RETRIES):
-            raise InvalidRequest(f"retry is {said!r:.80}: expected some of {', '.join(RETRIES)}")
-        return Resumption(retry, bool(self.asked.get("changed")), bool(self.asked.get("prune")))
+        return resumption_of(self.asked, self.spelled, partial=self.run_inputs.partial)
 
     @property
     def failures_allowed(self) -> MaxFailures | None:
         said = self.asked.get("max_failures")
-        return None if said is None else MaxFailures.parse(str(said))
-
-
-def _units(asked: Mapping[str, Any]) -> Units:
-    kind = asked.get("unit", DOCUMENT)
-    if kind != CHUNK and (wrong := asked.keys() & {"chunk_tokens", "overlap"}):
-        raise InvalidRequest(f"{min(wrong)} without unit='chunk': expected both, or neither")
-    return Units(kind, asked.get("chunk_tokens", CHUNK_TOKENS), asked.get("overlap", 0))
+        return None if said is None else MaxFailures.parse(str(said), self.spelled)
 
 
 def _paths(inputs: object) -> tuple[str, ...]:

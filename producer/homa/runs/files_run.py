@@ -19,14 +19,13 @@ from homa.client.management.estimates import Estimate
 from homa.client.session import Session
 from homa.client.unserved import tell_if_batch_is_unserved
 from homa.drivers.context import Context
-from homa.drivers.effects import ask_patiently
+from homa.drivers.effects import Flow, ask_patiently
 from homa.files import BadRow, ResultsWriter, Row
-from homa.files.citing.schema import CitedSchema
 from homa.files.kept_fields import KeptFields
 from homa.files.remote.address import is_address
 from homa.runs.checked_run import CheckedRun
 from homa.runs.checkpoint import CheckpointFile
-from homa.runs.citing import CitedRows
+from homa.runs.citing import CitedRows, cited_rows
 from homa.runs.destination import Destination
 from homa.runs.feeder import WINDOW
 from homa.runs.files_order import FilesOrder
@@ -42,6 +41,8 @@ from homa.runs.tally import RunTally
 from homa.supervision.own_workers import restart_policy
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import HomaError, StoreUnavailable
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
 from homa_shared.store.transitions import admin
 
 _log = logging.getLogger("homa")
@@ -77,7 +78,7 @@ class FilesRun:
         if not order.resume or order.output is None:
             return order.run_inputs.rows()
         place = Destination(order.output, order.form, checked.session.settings.home)
-        earlier = place.look(columns=_columns(checked), schema=order.run_options.schema, cite=order.cite)
+        earlier = place.look(columns=_columns(checked), schema=order.run_options.schema, cite=order.documents.cite)
         stack.callback(earlier.close)
         if not earlier.count:
             return order.run_inputs.rows()
@@ -112,9 +113,7 @@ class FilesRun:
             kept = KeptFields() if self._order.flat else None
             if kept is not None:
                 stack.callback(kept.close)
-            cited = (
-                CitedRows(CitedSchema(self._order.run_options.schema), checked.builder) if self._order.cite else None
-            )
+            cited = cited_rows(self._order.run_options, checked.builder)
             if cited is not None:
                 stack.callback(cited.close)
             run = self._run = self._made(checked, writer, _Kept(kept, cited), shown)
@@ -137,7 +136,7 @@ class FilesRun:
             force=order.force,
             columns=_columns(checked),
             schema=order.run_options.schema,
-            cite=order.cite,
+            cite=order.documents.cite,
             say=_log.info,
         )
         if not order.resume:
@@ -187,16 +186,23 @@ class FilesRun:
         raise RunStopped(f"{state.stop.why}{how}", summary)
 
     def _leave(self) -> None:
-        """Nobody waits for the batch any more."""
+        """Nobody waits for the batch any more, nor for the flows beside it."""
         run, session = self._run, self._session
         if run is None or session is None or run.state.batch is None:
             return
+        flows = () if run.state.note is None else run.state.note.runs
         with contextlib.suppress(HomaError):
-            keys, batch = session.keys, run.state.batch
-            if self._order.output:
-                session.driver.run(ask_patiently(admin.pause_batch(keys, batch, "its client has left"), 5.0))
-            else:
-                session.driver.run(ask_patiently(admin.cancel_batch(keys, batch), 5.0))
+            for batch in (run.state.batch, *(flow.id for flow in flows)):
+                session.driver.run(self._left(session.keys, batch))
+
+    def _left(self, keys: Keys, batch: str) -> Flow[None]:
+        view = yield from ask_patiently(reads.batch(keys, batch), 5.0)
+        if view is None or view.complete:
+            return
+        if self._order.output:
+            yield from ask_patiently(admin.pause_batch(keys, batch, "its client has left"), 5.0)
+        else:
+            yield from ask_patiently(admin.cancel_batch(keys, batch), 5.0)
 
 
 class _Kept(NamedTuple):

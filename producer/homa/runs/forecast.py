@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from homa.client.management.estimates import Estimate, Estimator
 from homa.files import BadRow, Row
+from homa.runs.long.costs import LongCosts
 from homa.runs.long.ways import DIVIDED
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
@@ -16,12 +18,19 @@ from homa_shared.model.errors import InvalidRequest
 
 def forecast(view: FleetView, options: RunOptions, builder: RequestBuilder, rows: Iterable[Row | BadRow]) -> Estimate:
     """The estimate of a run's rows; those that would be refused are counted."""
-    estimator = Estimator(view, options.options, builder.stored)
+    estimator, fitting = Estimator(view, options.options, builder.stored), builder.fitting
+    costs = None if fitting is None else LongCosts(view, fitting)
+    if fitting is not None and costs is not None:
+        fitting.on_long = costs.add
     for row in rows:
         bad = row if isinstance(row, BadRow) else _added(estimator, builder, row)
         if bad is not None:
             estimator.reject(str(bad))
-    return estimator.estimate()
+    found = estimator.estimate()
+    if costs is None:
+        return found
+    long = costs.estimate()
+    return replace(found, rows=found.rows + long.divided, long=long)
 
 
 def _added(estimator: Estimator, builder: RequestBuilder, row: Row) -> BadRow | None:

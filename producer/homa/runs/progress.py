@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 #: The rate is that of this many seconds.
 _RATE_OVER_S = 20.0
+#: Workers that a run starts take jobs within so many seconds; before, nothing in flight is no sign of a hold.
+_STARTING_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,15 @@ class RunProgress:
 class Pace:
     """Rate and time left, from how one look follows another; rich estimates them, and draws the bar."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         columns = (BarColumn(bar_width=None), TextColumn("{task.description}"), TaskProgressColumn())
         self._rich = Progress(*columns, expand=True, auto_refresh=False, speed_estimate_period=_RATE_OVER_S)
         self._rich.add_task("", total=None)
         self._fresh = 0
+        self._clock = clock
+        self._waits_since_s: float | None = None
 
     @property
     def _task(self) -> Task:
@@ -60,6 +66,15 @@ class Pace:
         """Takes in a look at the run."""
         self._rich.advance(self._task.id, progress.fresh - self._fresh)
         self._fresh = progress.fresh
+        if not progress.waiting:
+            self._waits_since_s = None
+        elif self._waits_since_s is None:
+            self._waits_since_s = self._clock()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing has been in flight for longer than workers take to start."""
+        return self._waits_since_s is not None and self._clock() - self._waits_since_s >= _STARTING_S
 
     @property
     def per_second(self) -> float:
@@ -87,9 +102,14 @@ def in_words(progress: RunProgress, pace: Pace) -> list[str]:
     left_s = pace.left_s(progress)
     if left_s is not None and not progress.note:
         words.append(f"{duration(left_s)} left")
-    if progress.waiting and not progress.note:
-        words.append(f"the rest waits (`homa jobs list --batch {progress.waiting}`, then `homa jobs why JOB`)")
     return words
+
+
+def where_to_look(progress: RunProgress, pace: Pace) -> str:
+    """Where a run without any call in flight is explained; empty where there is nothing to explain."""
+    if progress.note or not pace.is_held:
+        return ""
+    return f"the rest waits: `homa jobs list --batch {progress.waiting}`, then `homa jobs why JOB`"
 
 
 def money(progress: RunProgress) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homa.runs.progress import Pace, RunProgress, count, in_words
+from homa.runs.progress import Pace, RunProgress, count, in_words, where_to_look
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -67,7 +67,8 @@ class LogDisplay(SilentDisplay):
         if now_s - self._last_s < self._each_s:
             return
         self._last_s = now_s
-        self.say(", ".join([f"{count(progress)} done", *in_words(progress, self.pace)]))
+        words = [f"{count(progress)} done", *in_words(progress, self.pace), where_to_look(progress, self.pace)]
+        self.say(", ".join(filter(None, words)))
 
 
 class BarDisplay(ProgressDisplay):
@@ -109,14 +110,16 @@ class BarDisplay(ProgressDisplay):
 
 
 def drawn(progress: RunProgress, pace: Pace) -> RenderableType:
-    """The bar: how far on the first line, how it goes on the second."""
+    """The bar: how far on the first line, how it goes on the second, and below where to look if nothing goes on."""
     from rich.console import Group
     from rich.text import Text
 
     words = Text(" · ".join(in_words(progress, pace)), no_wrap=True, overflow="ellipsis")
     if progress.failed:
         words.highlight_words([f"{progress.failed} failed"], "red")
-    return Group(pace.bar(progress), words)
+    # Not cut: what is in it is typed again.
+    held = where_to_look(progress, pace)
+    return Group(pace.bar(progress), words, *([Text(held, overflow="fold")] if held else []))
 
 
 def progress_display(kind: str) -> ProgressDisplay:

@@ -8,9 +8,9 @@ from typing import Any
 
 from homa.client.result_documents import DOCUMENT_NOTES, UNIT
 from homa.files import BadRow, MissingField, PromptTemplate, Row
-from homa.files.rows import as_text
 from homa.runs.long.fitting import Fitting
 from homa.runs.long.ways import DIVIDED
+from homa.runs.stored_values import rendered, values_of
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_line_options import body_options
 from homa_shared.calls.media import data_url, medium
@@ -60,10 +60,11 @@ class RequestBuilder:
                 return self._from_line(row, row.request)
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
+            if (asked := self._divided(row)) is not None:
+                prompt = rendered(self.stored, self.template, row)
+                return {"prompt": prompt, "custom_id": row.custom_id, DIVIDED: asked}
             if self.stored is not None:
                 return self._by_template(self.stored, self._fitted(row)[0])
-            if (asked := self._divided(row)) is not None:
-                return {"prompt": self.template.render(row), "custom_id": row.custom_id, DIVIDED: asked}
             row, prompt = self._fitted(row)
             if not row.images and not row.notes and row.unit is None:
                 return {"prompt": prompt, "custom_id": row.custom_id}
@@ -88,17 +89,7 @@ class RequestBuilder:
     def _by_template(self, stored: Template, row: Row) -> Mapping[str, Any]:
         """A row as values of a stored template, with its images."""
         made = {name: value for name, value in _document_request(row, "-").items() if name != "prompt"}
-        return {**made, "values": self._values(stored, row)}
-
-    def _values(self, stored: Template, row: Row) -> dict[str, object]:
-        """What a row has for the variables of a stored template; a cell of text is read by its variable's type."""
-        found: dict[str, object] = {}
-        for name in stored.names:
-            value = self.template.value(name, row)
-            if stored.variables.get(name, "text") == "text":
-                value = as_text(value)
-            found[name] = stored.parsed(name, value) if isinstance(value, str) else value
-        return found
+        return {**made, "values": values_of(stored, self.template, row)}
 
     def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.cite:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from homa.files import PromptTemplate
 from homa.files.citing.schema import INSTRUCTION, VERSION, CitedSchema
 from homa.files.identity import READERS_VERSION, OrderDigest
 from homa.files.units.unit import Units
+from homa.files.writers.earlier_line import INVALID
+from homa.runs.document_options import DocumentOptions
 from homa_shared.model.money import usd
 from homa_shared.model.records import Lane
 
@@ -45,6 +48,39 @@ class RunOptions:
     cite: bool = False
     #: What of a document is a row.
     units: Units = field(default_factory=Units)
+
+    @classmethod
+    def of(
+        cls,
+        template: PromptTemplate,
+        model: str | None,
+        given: Mapping[str, Any],
+        documents: DocumentOptions,
+        retry: Set[str],
+        *,
+        budget: int | None,
+        prompt_cache: bool | str | None,
+    ) -> RunOptions:
+        """As the command line and Python ask for a run.
+
+        Args:
+            template: of the prompts.
+            given: options of `submit`, the budget and the prompt cache apart.
+            retry: of what an earlier run left, what is done anew (RETRIES).
+            prompt_cache: True: what all prompts begin with is kept; False: nothing; or what is.
+        """
+        # Answers with quotes that were not found would come out of the cache as they were.
+        uncached = {"cache": False} if documents.cite and INVALID in retry else {}
+        begins = template.parts[0] or None if prompt_cache is True else prompt_cache
+        return cls(
+            prompt=template.source,
+            model=model,
+            given={**given, **uncached},
+            budget=budget,
+            prompt_cache=begins,
+            cite=documents.cite,
+            units=documents.units,
+        )
 
     @property
     def system(self) -> str | None:
@@ -101,13 +137,15 @@ class RunOptions:
         """
         parameters = {name: value for name, value in self.given.items() if name not in _NOT_ASKED}
         parameters["cite"] = VERSION if self.cite else None
+        template = self.given.get("template")
         return OrderDigest.of(
             {
                 "model": self.model,
-                "system": self.system,
+                # The digest of a row by a stored template is that of its values: what it says stands here.
+                "system": self.system if template is None else ["template", template],
                 "schema": self.schema,
                 "parameters": {name: value for name, value in parameters.items() if _is_said(value)},
-                "prompt": [self.prompt, self.given.get("template")],
+                "prompt": [self.prompt, template],
                 "readers": [READERS_VERSION, *self.units.asked] if self.units.asked else READERS_VERSION,
             }
         )

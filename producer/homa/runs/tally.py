@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from homa.files.spelling import Spelling
 from homa.runs.result_lines import ResultLine
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
@@ -25,13 +26,15 @@ class MaxFailures:
     percent: float | None = None
 
     @classmethod
-    def parse(cls, text: str) -> MaxFailures:
+    def parse(cls, text: str, spelled: Spelling = Spelling.FLAGS) -> MaxFailures:
         """Reads `N` or `N%`.
 
         Raises:
             InvalidRequest: it is neither.
         """
-        wrong = InvalidRequest(f"--max-failures is {text!r}: expected a number of 1 or more, or a share such as 5%")
+        wrong = InvalidRequest(
+            f"{spelled.is_wrong('max_failures', text)}: expected a number of 1 or more, or a share such as 5%"
+        )
         try:
             if text.endswith("%"):
                 percent = float(text[:-1])

@@ -192,9 +192,9 @@ def _replaced(message: Mapping[str, Any], name: str, put: Callable[[str, str, st
 
 
 def _part(part: Any, name: str, put: Callable[[str, str, str], str]) -> Any:
-    if not isinstance(part, Mapping) or part.get("type") not in _FIELDS:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if not isinstance(kind, str) or kind not in _FIELDS:
         return part
-    kind = str(part["type"])
     field, inner = _FIELDS[kind]
     holder = part.get(field)
     if isinstance(holder, str):  # image_url as a bare text, which some clients write

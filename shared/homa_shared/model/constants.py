@@ -32,6 +32,8 @@ POOL_PREFIX = "pool-"
 SLACK_MS = 30_000
 #: The same in the bulk lane.
 BULK_SLACK_MS = 10 * _MINUTE_MS
+#: A wait of so long is written into the record, with what held the job meanwhile.
+WAIT_TOLD_MS = 1000
 #: From so many expired leases on a job is suspected of killing workers: none runs beside another in one process.
 SUSPECT_LEASES = 2
 #: With so many expired leases a job fails as poisoned.

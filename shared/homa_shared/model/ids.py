@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_MADE = re.compile(f"[bj][{_ALPHABET}]{{18}}")
 
 
 def _base32(number: int, pairs: int) -> str:
@@ -37,6 +39,17 @@ def new_batch_id() -> str:
 
 def new_conversation_id() -> str:
     return "c" + _unique()
+
+
+def is_batch_id(name: str) -> bool:
+    """Whether a name has the form that `new_batch_id` gives."""
+    return _MADE.fullmatch(name) is not None and name[0] == "b"
+
+
+def is_job_id(name: str) -> bool:
+    """Whether a name has the form that `new_job_id` or `batch_job_id` gives."""
+    batch, _, line = name.partition("-")
+    return is_batch_id(batch) and line.isdecimal() if line else _MADE.fullmatch(name) is not None and name[0] == "j"
 
 
 def new_worker_id(provider: str) -> str:

@@ -52,7 +52,7 @@ SCOPE_FIELDS = (*CONFIGURED, *(d.letter for d in DIMENSIONS), *(d.told for d in 
 SCOPE_NUMBERS = frozenset(
     (
         *("conc", "busy", "frozen", "frozen_at", "probe", "refused", "ramp", "dayn", "rate", "grown", "acc"),
-        *("cut_at", "cut_acc", "top", "told_at", "lowered", "seen", "tight", "tight_at", *SCOPE_FIELDS),
+        *("cut_at", "cut_acc", "top", "told_at", "lowered", "seen", "tight", "tight_at", "held_till", *SCOPE_FIELDS),
     )
 )
 

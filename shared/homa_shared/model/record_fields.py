@@ -181,6 +181,10 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     # where it waits, and its end
     _number("due", "due_ms", "when it becomes ready, ms", _WAITING),
     _text("why", "waits_for", "what it waits for", _WAITING, None),
+    _number(
+        "rd", "ready_ms", "since when it waits where it does, ms, where that is not since it was submitted", _RUNNING
+    ),
+    _text("hb", "waited_for", "what held it for a second or longer since its latest attempt, a line `ms kind name`"),
     _number("en", "ended_ms", "ended, ms"),
     _number("wa", "winner", "attempt whose reply ended it"),
     _text("ww", "winner_worker", "worker that made it"),

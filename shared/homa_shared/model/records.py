@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from homa_shared.model.record_fields import by_name, by_short
+from homa_shared.model.record_fields import by_name, by_short, short
+from homa_shared.model.waits import Wait, waits_of
 
 
 class State(StrEnum):
@@ -62,6 +63,8 @@ class Attempt:
     terms: str = ""
     #: Units billed beside tokens, and how many of each.
     fees: dict[str, int] = field(default_factory=dict)
+    #: What held it for a second or longer before it began.
+    waits: tuple[Wait, ...] = ()
 
     @property
     def parameter_notes(self) -> tuple[str, ...]:
@@ -123,6 +126,11 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """What has held it for a second or longer since its latest attempt that failed."""
+        return waits_of(str(self.raw.get(short("waited_for")) or ""))
 
     @property
     def has_open_cost(self) -> bool:

@@ -66,7 +66,12 @@ KEYS: dict[str, KeySpec] = {
     ),
     "sequence": KeySpec("seq", "string", "-", "order of submission"),
     "queues": KeySpec("q", "set", "-", "every queue ever used"),
-    "queue": KeySpec("qc:<queue>", "hash", "-", "`lane.state` -> number of jobs; `paused` -> since (ms)"),
+    "queue": KeySpec(
+        "qc:<queue>",
+        "hash",
+        "-",
+        "`lane.state` -> number of jobs; `paused` -> since (ms); `was_paused` -> from and till (ms)",
+    ),
     # batches
     "batches": KeySpec("bs", "zset", "retention.results after the end", "batch -> created (ms)"),
     "batch": KeySpec("ba:<id>", "hash", "retention.results after the end", "state, total, counts, costs, cap, flags"),

@@ -15,6 +15,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, overload
 
+import orjson
+
 from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.records import decode_tags
 from homa_workers.attempt import RunningAttempt
@@ -115,6 +117,15 @@ class Request:
 def call_of(request: Request) -> Call:
     """The call that a request asks for. Middleware gets copies: what is reserved for must not change in its hands."""
     return request._call  # noqa: SLF001 - beside its class
+
+
+def content_of(call: Call) -> bytes:
+    """All of a call that is paid for.
+
+    Raises:
+        TypeError: it holds what is not JSON.
+    """
+    return orjson.dumps((call.messages, call.params, call.api))
 
 
 def expect_parameters(params: Mapping[str, Any]) -> None:

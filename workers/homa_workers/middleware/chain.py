@@ -10,13 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeGuard, TypeVar
 
-import orjson
-
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
 from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
-from homa_workers.middleware.around import Around, expect_parameters
+from homa_workers.middleware.around import Around, content_of, expect_parameters
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.outcomes import Outcome
@@ -106,7 +104,7 @@ class MiddlewareChain:
 
     async def adapt_call(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
         """The call as all of them would have it, and whether its content is another than before."""
-        content = latest = _content(call) if self._rewrites else b""
+        content = latest = content_of(call) if self._rewrites else b""
         for hook in self._adapt_call:
             middleware = hook.middleware
             if attempt.hooks:
@@ -120,7 +118,7 @@ class MiddlewareChain:
                     _expect_same_content(adapted, call)
                     call = adapted
                     continue
-                latest = _content(adapted)
+                latest = content_of(adapted)
                 # A copy: what is reserved for now must not be changed any more by whoever holds the other.
                 call = _copied(adapted)
             except BaseException as error:
@@ -255,15 +253,6 @@ def _is_cut() -> bool:
 def _copied(call: Call) -> Call:
     """The same call, for a hook that may change it in place before it fails."""
     return replace(call, messages=deepcopy(call.messages), params=deepcopy(call.params))
-
-
-def _content(call: Call) -> bytes:
-    """All of a call that is paid for.
-
-    Raises:
-        TypeError: it holds what is not JSON.
-    """
-    return orjson.dumps((call.messages, call.params, call.api))
 
 
 def _expect_same_content(adapted: Call, call: Call) -> None:

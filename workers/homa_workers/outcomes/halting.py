@@ -8,7 +8,7 @@ from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
-from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Outcome, Released
+from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Outcome, Released, name_of
 
 
 class Halted(Exception):
@@ -72,3 +72,9 @@ def stopped_before_call(attempt: RunningAttempt) -> Halted:
     why = "stopped before its call"
     # One without steps goes back as if it had not been taken.
     return stopped(why) if attempt.steps.count else Halted(Released(why))
+
+
+def is_stop(halt: Halted) -> bool:
+    """Whether an attempt ends because somebody stops it."""
+    outcome = halt.outcome
+    return isinstance(outcome, Released) or (isinstance(outcome, Deferred) and name_of(outcome.error) == "stopped")

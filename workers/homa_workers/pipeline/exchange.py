@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
-
-import orjson
+from functools import partial
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
-from homa_workers.middleware.around import Around, CallNext, Request, call_of
+from homa_workers.middleware.around import Around, Request, call_of, content_of
 from homa_workers.observe.worker_log import WorkerLog
-from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, stopped_before_call
-from homa_workers.outcomes.outcomes import Deferred, Interrupted, Released, name_of
+from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, is_stop, stopped_before_call
+from homa_workers.outcomes.outcomes import Interrupted
 from homa_workers.providers.secrets import Secrets
-from homa_workers.stepwise import CUT_S, Stepwise, expect_reply
+from homa_workers.stepwise import CUT_S, Stepwise, expect_reply, storable
 
 #: Makes the call; the last argument names the middleware that changed it, if one did.
 Send = Callable[[RunningAttempt, Call, str], Awaitable[Completion]]
@@ -37,6 +35,22 @@ class Exchange:
         secrets: what no error may tell.
     """
 
+    # Defaults stand here: of a call that goes well few of them are ever set.
+    #: How many of them have called on, and which one raised last.
+    _begun = _raiser = 0
+    #: Which of them has its turn.
+    _turn = 0
+    #: What has become of the call: at most one of these.
+    _reply: Completion | None = None
+    _error: Exception | None = None
+    _raised: BaseException | None = None
+    #: While the middlewares have their turn: what gives the reservation back, and what cuts them off.
+    _timers: tuple[asyncio.TimerHandle, ...] = ()
+    _is_calling = _is_over = False
+    #: How often they were cut off.
+    _cuts = 0
+    _steps: Stepwise[Completion] | None = None
+
     def __init__(
         self,
         attempt: RunningAttempt,
@@ -50,19 +64,8 @@ class Exchange:
         self._secrets = secrets
         self._attempt, self._call, self._around = attempt, call, around
         self._send, self._watch, self._log = send, watch, log
-        #: Which of them has its turn, which was reached last, and which one raised last.
-        self._turn, self._deepest, self._raiser = 0, 0, 0
-        #: What has become of the call: at most one of these.
-        self._reply: Completion | None = None
-        self._error: Exception | None = None
-        self._raised: BaseException | None = None
-        self._task = asyncio.current_task()
-        #: While the middlewares have their turn: what gives the reservation back, and what cuts them off.
-        self._timers: tuple[asyncio.TimerHandle, ...] = ()
-        self._is_calling = self._is_over = False
-        #: How often they were cut off.
-        self._cuts = 0
-        self._steps: Stepwise[Completion] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
 
     async def reply(self) -> Completion:
         """What the attempt gets, and nothing that was called is forgotten for it.
@@ -71,9 +74,21 @@ class Exchange:
             Halted: a middleware went wrong.
             ProviderError: the call went wrong.
         """
-        self._steps = Stepwise(self._entered(0, Request(self._attempt, self._call)), self._suspended)
+        first = self._around[0].function(Request(self._attempt, self._call), partial(self._call_next, 0))
+        self._steps = Stepwise(first, self._suspended)
         try:
-            returned = self._checked(await self._steps)
+            returned = await self._outermost(self._steps)
+            return self._paid(returned) if self._reply or self._error else await self._own(returned)
+        finally:
+            # They refer to this object, which would keep a call and its reply until the collector comes by.
+            self._steps = self._error = self._raised = None
+
+    async def _outermost(self, steps: Stepwise[Completion]) -> Completion:
+        """What the outermost one returns."""
+        try:
+            returned = await steps
+            if not isinstance(returned, Completion):
+                raise _no_reply(returned)
         except BaseException as error:
             self._note(error, 0)
             self._disarm()
@@ -82,7 +97,7 @@ class Exchange:
                 raise
             raise end from error
         self._disarm()
-        return await self._taken(returned)
+        return returned
 
     # -- time: no timer is set for a middleware that never waits ------------------------------------------------------
 
@@ -95,33 +110,36 @@ class Exchange:
             left_s = self._attempt.left_s
             limit_s = limit_s if left_s is None else min(left_s, limit_s)
             timers.append(self._watch(self._attempt))
-        timers.append(asyncio.get_running_loop().call_later(limit_s, self._cut_off))
+        timers.append(self._loop.call_later(limit_s, self._cut_off))
         self._timers = tuple(timers)
 
     def _cut_off(self) -> None:
         """Ends whoever waits. One that goes on regardless is left, or it would hold its lease and its slot for ever."""
         assert self._task is not None
         assert self._steps is not None
-        if self._is_late:
+        if self._cuts:
             self._steps.is_left = True
         else:
-            leave = asyncio.get_running_loop().call_later(min(self._limit_s, CUT_S), self._cut_off)
+            leave = self._loop.call_later(min(self._limit_s, CUT_S), self._cut_off)
             self._timers = (*self._timers, leave)
         self._cuts += 1
         self._task.cancel()
 
     def _disarm(self, *, calling: bool = False) -> None:
         """From now on the middlewares do not wait: the call begins, or they have ended."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers, self._is_calling, self._is_over = (), calling, not calling
-        if self._task is not None:
+        if self._timers:
+            for timer in self._timers:
+                timer.cancel()
+            self._timers = ()
+        self._is_calling, self._is_over = calling, not calling
+        if self._cuts and self._task is not None:
             for _ in range(self._cuts):
                 self._task.uncancel()
 
     @property
-    def _is_late(self) -> bool:
-        return self._cuts > 0
+    def _deepest(self) -> int:
+        """Which of them was reached last."""
+        return min(self._begun, len(self._around) - 1)
 
     @property
     def _limit_s(self) -> float:
@@ -129,46 +147,39 @@ class Exchange:
 
     # -- on the way --------------------------------------------------------------------------------------------------
 
-    def _entered(self, place: int, request: Request) -> Coroutine[Any, Any, Completion]:
-        """A middleware that has begun, or the call behind the innermost one."""
-        if place == len(self._around):
-            return self._called(request)
-        self._turn = self._deepest = place
-        return self._around[place].function(request, self._next(place))
+    async def _call_next(self, place: int, request: Request) -> Completion:
+        """What the middleware at a place calls: the next one inwards, or the call behind the innermost one.
 
-    def _next(self, place: int) -> CallNext:
-        called = False
+        Every job goes through each of them: all of it stands in one coroutine.
+        """
+        self._expect_call(place, request)
+        self._begun = inner = place + 1
+        try:
+            if inner == len(self._around):
+                return await self._called(request)
+            self._turn = inner
+            returned = await self._around[inner].function(request, partial(self._call_next, inner))
+            if isinstance(returned, Completion):
+                return returned
+            raise _no_reply(returned)
+        except BaseException as error:
+            self._note(error, inner)
+            raise
+        finally:
+            self._turn = place
 
-        async def call_next(request: Request) -> Completion:
-            nonlocal called
-            self._expect_call(request, called=called)
-            called = True
-            try:
-                return self._checked(await self._entered(place + 1, request))
-            except BaseException as error:
-                self._note(error, place + 1)
-                raise
-            finally:
-                self._turn = place
-
-        return call_next
-
-    def _expect_call(self, request: Request, *, called: bool) -> None:
-        if called or self._is_over:
+    def _expect_call(self, place: int, request: Request) -> None:
+        if self._begun != place or self._is_over:
             raise RuntimeError("it called call_next a second time; expected one call, which Homa retries itself")
-        if self._is_late:
+        if self._cuts:
             raise RuntimeError("it called call_next after its time was up")
         if not isinstance(request, Request):
             raise TypeError(f"it gave {request!r} to call_next; expected a Request")
-        if call_of(request).model != self._call.model:
-            raise ValueError(f"it changed the model to {call_of(request).model!r}; expected {self._call.model!r}")
-        if asyncio.current_task() is not self._task:
+        call = call_of(request)
+        if call is not self._call and call.model != self._call.model:
+            raise ValueError(f"it changed the model to {call.model!r}; expected {self._call.model!r}")
+        if asyncio.current_task(self._loop) is not self._task:
             raise RuntimeError("it called call_next in another task; expected its own: use asyncio.timeout")
-
-    def _checked(self, returned: object) -> Completion:
-        if isinstance(returned, Completion):
-            return returned
-        raise TypeError(f"it returned {returned!r}; expected a Completion")
 
     def _note(self, error: BaseException, place: int) -> None:
         """Notes who raised what came out of a middleware, or of the call."""
@@ -178,7 +189,7 @@ class Exchange:
     async def _called(self, request: Request) -> Completion:
         """The call: its own time limits hold, and none of the middlewares'."""
         call = call_of(request)
-        changed = call is not self._call and _content(call) != _content(self._call)
+        changed = call is not self._call and content_of(call) != content_of(self._call)
         self._disarm(calling=True)
         try:
             by = self._around[self._turn].name if changed else ""
@@ -192,23 +203,29 @@ class Exchange:
 
     # -- and back ----------------------------------------------------------------------------------------------------
 
-    async def _taken(self, returned: Completion) -> Completion:
+    def _paid(self, returned: Completion) -> Completion:
         """A reply that a middleware returned, with the usage of what was called for it."""
         if self._error is not None:
             raise self._standing(self._error, f"{self._name(self._deepest)} returned a reply in its place")
-        try:
-            expect_reply(returned)
-        except (TypeError, ValueError) as error:
-            raise self._failed(self._turn, error, f"returned no reply: {error}") from error
-        if self._reply is not None:
-            if returned is self._reply or returned.body is self._reply.body:
-                return self._reply
-            return replace(self._reply, body=returned.body)
+        self._expect_reply(returned)
+        paid = self._reply
+        assert paid is not None
+        return paid if returned is paid or returned.body is paid.body else replace(paid, body=returned.body)
+
+    async def _own(self, returned: Completion) -> Completion:
+        """A reply of a middleware's own: nothing was called for it."""
+        self._expect_reply(returned)
         if self._attempt.giving_back is not None:
             await asyncio.shield(self._attempt.giving_back)
         self._attempt.answered_by = name = self._name(self._deepest)
         self._attempt.parameter_notes += (f"middleware {name} answered it: nothing was called",)
         return Completion(returned.body, Usage())
+
+    def _expect_reply(self, returned: Completion) -> None:
+        try:
+            expect_reply(returned)
+        except (TypeError, ValueError) as error:
+            raise self._failed(self._turn, error, f"returned no reply: {error}") from error
 
     def _end(self, error: BaseException) -> Exception:
         """What an error that came through all of them means for the attempt."""
@@ -219,7 +236,7 @@ class Exchange:
             return self._standing(self._error, "" if same else f"{self._name(self._raiser)} raised {_said(error)}")
         if isinstance(error, asyncio.CancelledError) and self._is_cut():
             return self._cut()
-        if isinstance(error, asyncio.CancelledError) and self._is_late:
+        if isinstance(error, asyncio.CancelledError) and self._cuts:
             left_s = self._attempt.left_s
             if self._reply is None and left_s is not None and left_s <= 0:
                 return ended(Unsent("expired", "the job's deadline passed before its call"), State.EXPIRED)
@@ -229,11 +246,11 @@ class Exchange:
     def _standing(self, error: Exception, more: str) -> Exception:
         """The call's own error, which nothing replaces."""
         if self._was_cut_by_middleware(error):
-            partial = error.partial_text if isinstance(error, ProviderError) else ""
+            seen = error.partial_text if isinstance(error, ProviderError) else ""
             text = f"middleware {self._name(self._raiser)} cut its call off; its deadline is the account's timeout_s"
             if isinstance(error, Halted):
                 return ended(Unsent("middleware", text))
-            return ended(Interrupted("middleware", text, partial))
+            return ended(Interrupted("middleware", text, seen))
         if more and isinstance(error, ProviderError):
             error.message += self._secrets.hidden(f" (middleware {more}: the call's own error stands)")
         return error
@@ -243,7 +260,7 @@ class Exchange:
         if self._reply is None:
             return stopped_before_call(self._attempt)
         why = "cancelled" if self._attempt.is_cancelled else "stopped"
-        return Unfit(why, f"{why} while middleware {self._name(self._turn)} had its reply", self._kept(self._reply))
+        return Unfit(why, f"{why} while middleware {self._name(self._turn)} had its reply", storable(self._reply))
 
     def _failed(self, place: int, error: BaseException, what: str) -> Halted:
         """The end of the job: what was called is charged, and a reply that was paid for is kept with it."""
@@ -253,23 +270,15 @@ class Exchange:
         return ended(
             Unsent("middleware", text)
             if self._reply is None
-            else Unfit("middleware", f"{text}, after its call", self._kept(self._reply))
+            else Unfit("middleware", f"{text}, after its call", storable(self._reply))
         )
-
-    def _kept(self, reply: Completion) -> Completion:
-        """A paid reply without what a middleware may have made of its body in place that nobody can store."""
-        try:
-            orjson.dumps(reply.body)
-        except TypeError:
-            return replace(reply, body={})
-        return reply
 
     def _was_cut_by_middleware(self, error: Exception) -> bool:
         """Whether the call was stopped, though nobody stops this attempt: as by a time limit of a middleware's own."""
         if self._is_cut() or self._attempt.is_cancelled:
             return False
         if isinstance(error, Halted):
-            return _is_stop(error)
+            return is_stop(error)
         return isinstance(error, Interrupted) and error.why == "stopped"
 
     def _is_cut(self) -> bool:
@@ -279,19 +288,8 @@ class Exchange:
         return self._around[place].name
 
 
-def _is_stop(halt: Halted) -> bool:
-    """Whether an attempt ends because somebody stops it."""
-    outcome = halt.outcome
-    return isinstance(outcome, Released) or (isinstance(outcome, Deferred) and name_of(outcome.error) == "stopped")
-
-
-def _content(call: Call) -> bytes:
-    """All of a call that is paid for.
-
-    Raises:
-        TypeError: it holds what is not JSON.
-    """
-    return orjson.dumps((call.messages, call.params))
+def _no_reply(returned: object) -> TypeError:
+    return TypeError(f"it returned {returned!r}; expected a Completion")
 
 
 def _said(error: BaseException) -> str:

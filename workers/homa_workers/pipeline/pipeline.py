@@ -144,6 +144,7 @@ class Pipeline:
             raise Halted(Released(str(error), NOT_HERE_MS)) from error
         except HomaError as error:
             raise refused(f"unreadable request: {error}") from error
+        attempt.claim.forget_request()
         own = self.book.fleet.tenants.get(attempt.claim.tenant)
         if attempt.request.regions or (own is not None and own.regions):
             self._require_region(attempt)

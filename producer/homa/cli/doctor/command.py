@@ -30,15 +30,17 @@ def command(deep: bool, as_json: bool) -> None:
     if as_json:
         print_json(DoctorDocument(ok=not bad, checks=[_document(check) for check in found]))
     else:
-        print_table(("", "CHECK", "FOUND", "WHAT TO DO"), map(_row, found), wraps={"FOUND", "WHAT TO DO"})
+        print_table(("", "CHECK", "FOUND"), map(_row, found), wraps={"FOUND"})
         warnings = sum(check.level is Level.WARNING for check in found)
         say(f"{len(bad)} errors, {warnings} warnings")
     if bad:
         raise Stopped(SOME_FAILED)
 
 
-def _row(check: Check) -> tuple[str, str, str, str]:
-    return _MARKS[check.level], check.name, check.value, check.what_to_do
+def _row(check: Check) -> tuple[str, str, str]:
+    # In one cell: in a terminal of 80 columns a further one would leave none of them room.
+    found = "\n".join(filter(None, (check.value, check.what_to_do)))
+    return _MARKS[check.level], check.name, found
 
 
 def _document(check: Check) -> CheckDocument:

@@ -77,7 +77,19 @@ class StepDocument(PaidDocument):
     output_tokens: int
 
 
+class PastWaitDocument(TypedDict):
+    #: The attempt that it came before; null where none has ended since.
+    attempt: int | None
+    wait_ms: int
+    #: A limit (rpm, tpm, itpm, otpm, rpd, concurrency, frozen), breaker, budget, batch, pause, follow or token.
+    kind: str
+    #: The scope of the limit, the budget, …
+    name: str
+
+
 class ShownJobDocument(JobDocument):
+    #: What held it for a second or longer, and holds it no more.
+    waited: list[PastWaitDocument]
     attempts: list[AttemptDocument]
     steps: list[StepDocument]
     #: As they are stored: a request of Homa, and a reply whose body is a chat completion.

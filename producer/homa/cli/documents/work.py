@@ -81,6 +81,47 @@ class DryRunDocument(TypedDict):
     long: LongDocument | None
 
 
+class FlowStepCostDocument(TypedDict):
+    """What one step of a flow would take, where every answer passes every filter and none fails."""
+
+    kind: str
+    #: How often it is done; null here and below: nobody knows before it runs.
+    times: int | None
+    #: Calls of its model, and of its judge.
+    calls: int | None
+    verdicts: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    #: null: not known, or a price is not.
+    expected_usd: str | None
+    most_usd: str | None
+    #: Whether filters stand before it, so that it may be done less often.
+    at_most: bool
+    #: Targets whose price is not known.
+    unpriced: list[str]
+    #: What is not known of it, or not counted, in words.
+    unknown: list[str]
+    first_messages: Sequence[Mapping[str, Any]] | None
+
+
+class FlowDryRunDocument(TypedDict):
+    """Sums are of the steps of which they are known; dollars are null where they are not known of one."""
+
+    flow: str
+    inputs: int
+    bad_inputs: int
+    skipped: dict[str, int]
+    steps: dict[str, FlowStepCostDocument]
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    expected_usd: str | None
+    most_usd: str | None
+    #: null: a model has no configured limit.
+    seconds_at_limits: float | None
+    unknown: list[str]
+
+
 class FlowRunResultDocument(TypedDict):
     run: str
     total: int

@@ -8,7 +8,7 @@ from homa.cli.context import say, session, visible
 from homa.cli.documents.jobs import JobsDocument, ListedJobDocument, ShownJobDocument, TraceDocument
 from homa.cli.job_filters import filter_options, job_filter
 from homa.cli.jobs.actions import cancel, retry
-from homa.cli.jobs.json import attempt_document, job_document, step_document
+from homa.cli.jobs.json import attempt_document, job_document, past_waits, step_document
 from homa.cli.jobs.offloaded import whole_reply, whole_request
 from homa.cli.jobs.purge import purge
 from homa.cli.jobs.resolve import resolve
@@ -20,12 +20,13 @@ from homa.cli.jobs.tables import (
     print_attempts,
     print_steps,
     prompt_text,
+    waited,
 )
 from homa.cli.jobs.why import why
 from homa.cli.output import json_option, print_facts, print_json, print_table
 from homa.client.management.job_listing import listing
 from homa.client.management.jobs import JobInfo
-from homa.client.management.wording import answer_text
+from homa.client.management.wording import answer_name, answer_text
 from homa.client.not_found import job_not_found
 from homa_shared.store import reads
 
@@ -91,10 +92,17 @@ def show(job: str, trace: bool, as_json: bool) -> None:
         attempts = [attempt_document(attempt) for attempt in view.attempts]
         steps = [step_document(step) for step in view.steps]
         print_json(
-            ShownJobDocument(**job_document(record), attempts=attempts, steps=steps, request=request, reply=reply)
+            ShownJobDocument(
+                **job_document(record),
+                waited=past_waits(view),
+                attempts=attempts,
+                steps=steps,
+                request=request,
+                reply=reply,
+            )
         )
         return
-    print_facts([*job_facts(record), ("output cap", output_cap(request))])
+    print_facts([*job_facts(record), ("waited", waited(view)), ("output cap", output_cap(request))])
     if view.attempts:
         click.echo()
         print_attempts(view.attempts)
@@ -103,6 +111,6 @@ def show(job: str, trace: bool, as_json: bool) -> None:
     if view.steps:
         click.echo()
         print_steps(view.steps)
-    for name, text in (("prompt", prompt_text(request)), ("answer", answer_text(reply))):
+    for name, text in (("prompt", prompt_text(request)), (answer_name(reply), answer_text(reply))):
         if text:
             click.echo(f"\n{name}:\n{visible(text[:_EXCERPT])}{'…' if len(text) > _EXCERPT else ''}")

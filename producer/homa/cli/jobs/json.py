@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from homa.cli.documents.jobs import AttemptDocument, JobDocument, PaidDocument, StepDocument
+from homa.cli.documents.jobs import AttemptDocument, JobDocument, PaidDocument, PastWaitDocument, StepDocument
 from homa.cli.output import usd_or_null
 from homa.client.management.jobs import JobInfo
 from homa.client.management.units import ms_of, ms_of_known
 from homa_shared.model.records import Attempt, Step
+from homa_shared.store.reads import JobView
 
 
 def job_document(job: JobInfo) -> JobDocument:
@@ -51,6 +52,14 @@ def attempt_document(attempt: Attempt) -> AttemptDocument:
         "error": attempt.error,
         "note": attempt.note,
     }
+
+
+def past_waits(view: JobView) -> list[PastWaitDocument]:
+    """What held a job for a while, attempt by attempt."""
+    return [
+        PastWaitDocument(attempt=attempt, wait_ms=wait.took_ms, kind=wait.kind, name=wait.name)
+        for attempt, wait in view.waits()
+    ]
 
 
 def step_document(step: Step) -> StepDocument:

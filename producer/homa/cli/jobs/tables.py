@@ -11,6 +11,7 @@ from homa.cli.output import age, dollars, moment, number, print_table, span
 from homa.client.management.jobs import JobInfo
 from homa_shared.kinds.output_caps import cap_of
 from homa_shared.model.records import Attempt, Step
+from homa_shared.store.reads import JobView
 
 #: Characters of an error that a line of the list has; `homa jobs show` has all of it.
 _EXCERPT = 120
@@ -48,6 +49,14 @@ def job_facts(job: JobInfo) -> list[tuple[str, str]]:
         ("retry of", job.retry_of or ""),
         ("retried by", job.retried_by or ""),
     ]
+
+
+def waited(view: JobView) -> str:
+    """What held a job for a while: `3.2 s for rpm of openai/gpt-*`."""
+    return "; ".join(
+        f"{span(wait.took_ms)} for {wait.words}" + (f", before attempt {attempt}" if attempt and attempt > 1 else "")
+        for attempt, wait in view.waits()
+    )
 
 
 def error_excerpt(error: str | None) -> str:

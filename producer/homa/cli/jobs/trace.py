@@ -13,7 +13,7 @@ from homa.cli.jobs.tables import prompt_text
 from homa.cli.output import print_json, print_table
 from homa.client.management import why as reasons
 from homa.client.management.traces import Moment, timeline
-from homa.client.management.wording import answer_text
+from homa.client.management.wording import answer_name, answer_text
 from homa.client.not_found import job_not_found
 from homa_shared.model.personal_data import excerpt
 from homa_shared.store import reads
@@ -40,7 +40,7 @@ def show_trace(job: str, as_json: bool) -> None:
     print_table(
         ("AT", "SINCE", "WHAT", "DETAIL"), _rows(moments, view.job.submitted_ms), right={"SINCE"}, wraps={"DETAIL"}
     )
-    for name, text in (("prompt", prompt), ("answer", answer)):
+    for name, text in (("prompt", prompt), (answer_name(reply), answer)):
         if text:
             click.echo(f"\n{name}, redacted:\n{visible(text)}")
     click.echo("\nhoma: workers with HOMA_DEBUG=1 log each call of it; find its id in their logs", err=True)

@@ -16,10 +16,9 @@ from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, how_to_go_on, in_short, in_words
 from homa.client.worker_demand import workers_for
-from homa.files.citing.schema import CitedSchema
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
-from homa.runs.citing import CitedRows
+from homa.runs.citing import cited_rows
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
@@ -28,7 +27,7 @@ from homa.runs.run import BatchRun
 from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
-from homa_shared.model.errors import HomaError
+from homa_shared.model.errors import HomaError, InvalidRequest
 from homa_shared.model.ids import new_batch_id
 
 
@@ -66,7 +65,7 @@ def attached(checked: CheckedRun) -> None:
             window=WINDOW,
             resumption=request.resumption,
             kept=KeptFields() if request.flat else None,
-            cited=CitedRows(CitedSchema(request.run_options.schema), checked.builder) if request.cite else None,
+            cited=cited_rows(request.run_options, checked.builder),
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
         run = BatchRun(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
@@ -75,11 +74,14 @@ def attached(checked: CheckedRun) -> None:
             run.go(resume=request.resume)
         except SignalReceived:
             workers.stop_now()
-            say(f"stopped at once; {how_to_go_on(run.state, request)}")
+            say("stopped at once")
+            _say_how_to_go_on(run, request)
             raise
         except HomaError as error:
             say(str(error))
-            say(how_to_go_on(run.state, request))
+            # The same command would be refused in the same way, where nothing of it was begun.
+            if not isinstance(error, InvalidRequest) or run.state.feeder is not None:
+                _say_how_to_go_on(run, request)
             raise Stopped(status_of(error)) from error
         progress.close()
         _finish(run, request, time.monotonic() - started_s)
@@ -100,11 +102,16 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
     _say_remarks(run, request)
     status = status_of_run(state)
     if status:
-        say(how_to_go_on(state, request))
+        _say_how_to_go_on(run, request)
     if request.as_json:
         click.echo(orjson.dumps(summary))
     if status:
         raise Stopped(status)
+
+
+def _say_how_to_go_on(run: BatchRun, request: RunRequest) -> None:
+    for sentence in how_to_go_on(run.state, request):
+        say(sentence)
 
 
 def _say_remarks(run: BatchRun, request: RunRequest) -> None:

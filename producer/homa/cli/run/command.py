@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from homa.cli.documents.work import DetachedRunDocument, DryRunDocument, FlowRunResultDocument, RunDocument
+from homa.cli.documents.work import (
+    DetachedRunDocument,
+    DryRunDocument,
+    FlowDryRunDocument,
+    FlowRunResultDocument,
+    RunDocument,
+)
 from homa.cli.input_options import input_options
 from homa.cli.job_flags import JobFlags
 from homa.cli.output import json_option
@@ -59,6 +65,7 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
     DetachedRunDocument,
     DryRunDocument,
     FlowRunResultDocument,
+    FlowDryRunDocument,
     said="End with one JSON document on stdout.",
 )
 def command(debug: bool, **options: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -20,7 +19,6 @@ from homa.files import Skipped
 from homa.runs.destination import Destination
 from homa.runs.forecast import forecast
 from homa.runs.inputs import STDIN
-from homa.runs.long.costs import LongCosts
 from homa.runs.plan import Plan
 from homa.runs.plan_words import planned, told
 from homa.runs.progress import duration
@@ -34,17 +32,11 @@ def dry_run(run: CheckedRun) -> None:
         if request.resume and (plan := _plan(run, stack)) is not None:
             say(told(plan, request.resumption))
             rows = plan.rows()
-        fitting = run.builder.fitting
-        long = None if fitting is None else LongCosts(run.view, fitting, request.parts)
-        if fitting is not None and long is not None:
-            fitting.on_long = long.add
         found = forecast(run.view, request.run_options, run.builder, rows)
-        if fitting is not None and long is not None and fitting.division is not None:
-            found = replace(found, rows=found.rows + long.divided)
     if request.as_json:
-        click.echo(orjson.dumps(_document(found, request.run_inputs.skipped, long)))
+        click.echo(orjson.dumps(_document(found, request.run_inputs.skipped)))
         return
-    click.echo("\n".join([*_told(found, request), *([] if long is None else long_told(long))]))
+    click.echo("\n".join([*_told(found, request), *([] if found.long is None else long_told(found.long))]))
 
 
 def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
@@ -52,7 +44,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     request = run.request
     columns = list(dict.fromkeys(name for row in run.head for name in row.fields)) if request.flat else []
     place = Destination(request.output, request.form, run.session.settings.home)
-    earlier = place.look(columns=columns, schema=request.run_options.schema, cite=request.cite)
+    earlier = place.look(columns=columns, schema=request.run_options.schema, cite=request.documents.cite)
     stack.callback(earlier.close)
     if request.output == STDIN or not earlier.count:
         return None
@@ -68,7 +60,7 @@ def _plan(run: CheckedRun, stack: contextlib.ExitStack) -> Plan | None:
     return plan
 
 
-def _document(found: Estimate, skipped: Skipped, long: LongCosts | None) -> DryRunDocument:
+def _document(found: Estimate, skipped: Skipped) -> DryRunDocument:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
@@ -83,7 +75,7 @@ def _document(found: Estimate, skipped: Skipped, long: LongCosts | None) -> DryR
         "output_cap_by": ("homa" if found.own_caps else "caller") if found.greatest_cap else None,
         "seconds_at_limits": None if found.seconds_at_limits is None else round(found.seconds_at_limits, 1),
         "first_messages": found.first_messages,
-        "long": None if long is None else long_document(long),
+        "long": None if found.long is None else long_document(found.long),
     }
 
 

@@ -20,6 +20,7 @@ from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.cli.output import dollars, number, usd_or_null
+from homa.cli.run.flow_dry_run import flow_dry_run
 from homa.client.flows.given import once_of
 from homa.client.flows.handle import FlowRun
 from homa.client.flows.outcomes import FlowProgress
@@ -48,9 +49,7 @@ _NOT_YET = (
     "retry",
     "changed",
     "prune",
-    "sample",
     "max_failures",
-    "dry_run",
     "detach",
     "deadline_s",
     "fill",
@@ -72,12 +71,17 @@ def run_flow(options: Mapping[str, Any]) -> None:
         read_options(options),
         options["id_column"],
         options["limit"],
-        output=options["output"],
+        options["sample"],
+        options["seed"],
+        options["output"],
     )
     inputs.check()
     inputs.keep_pipes()
     try:
-        _run(flow, inputs, options)
+        if options["dry_run"]:
+            flow_dry_run(flow, inputs, options)
+        else:
+            _run(flow, inputs, options)
     finally:
         inputs.close()
 
@@ -115,6 +119,8 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
             results = FlowResults(flow, options["output"], options["form"], feeding)
             _write(run, here, flow, results)
         progress = run.progress()
+    for remark in (*inputs.skipped.remarks, *([str(inputs.skipped)] if inputs.skipped.total else [])):
+        say(remark)
     _tell(run.id, progress, feeding.lines, results.good, options)
 
 
@@ -138,6 +144,8 @@ def _key(flow: Flow, options: Mapping[str, Any]) -> str:
     """One that the same command makes again; another one with --force."""
     place = "-" if options["output"] == STDIN else str(Path(options["output"]).absolute())
     asked = [place, list(options["inputs"]), options["limit"], unique_id() if options["force"] or place == "-" else ""]
+    if options["sample"] is not None:
+        asked += [options["sample"], options["seed"]]
     told = hashlib.sha256(orjson.dumps(asked) + definition_of(flow)).hexdigest()
     return f"run:{told[:32]}"
 

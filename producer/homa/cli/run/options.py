@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,18 @@ from typing import Any
 from homa.cli.file_options import schema_file
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
-from homa.cli.unit_options import parts_of, units_of
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
 from homa.files.remote.address import as_told, is_address
-from homa.files.units.unit import Units
-from homa.files.writers.earlier_line import FAILED, INVALID, TRUNCATED
+from homa.files.spelling import Spelling
+from homa.files.writers.earlier_line import TRUNCATED
 from homa.files.writers.output_format import FLAT
 from homa.runs.destination import checked_address
+from homa.runs.document_options import DocumentOptions
 from homa.runs.inputs import STDIN, RunInputs
-from homa.runs.long.ways import DIVIDING, ERROR, TRUNCATE
 from homa.runs.plan import Resumption
+from homa.runs.resuming import is_resumed, resumption_of
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
 from homa.submit.option_row import Command
@@ -36,6 +36,7 @@ class RunRequest:
     """The options of one `homa run`."""
 
     options: dict[str, Any]
+    spelled = Spelling.FLAGS
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -72,6 +73,8 @@ class RunRequest:
     def use(self, stored: Template) -> None:
         """Takes the stored template that --template names: this version, from here on."""
         self.options.update(stored=stored, template=stored.ref)
+        for made_before in ("prompt_template", "run_options"):
+            self.__dict__.pop(made_before, None)
 
     @cached_property
     def prompt_template(self) -> PromptTemplate:
@@ -79,40 +82,19 @@ class RunRequest:
 
     @cached_property
     def run_options(self) -> RunOptions:
-        return RunOptions(
-            prompt=self.prompt_template.source,
-            model=self.model,
-            given={**job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"), **self._uncached},
+        return RunOptions.of(
+            self.prompt_template,
+            self.model,
+            job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
+            self.documents,
+            self.resumption.retry,
             budget=self.budget,
-            prompt_cache=(self.prompt_template.parts[0] or None) if self.prompt_cache else False,
-            cite=self.cite,
-            units=self.units,
+            prompt_cache=bool(self.prompt_cache),
         )
 
-    @property
-    def _uncached(self) -> dict[str, bool]:
-        """Answers with quotes that were not found would come out of the cache as they were."""
-        return {"cache": False} if self.cite and INVALID in self.retry else {}
-
-    @property
-    def way(self) -> str:
-        """What becomes of documents that do not fit the window."""
-        return self.options.get("long") or ERROR
-
-    @property
-    def window(self) -> int | None:
-        """Tokens of the model's context, where somebody has said so."""
-        window: int | None = self.options.get("window")
-        return window
-
-    @property
-    def parts(self) -> Units | None:
-        """Of documents that are asked about in parts; None: as large as they may be."""
-        return parts_of(self.options)
-
     @cached_property
-    def units(self) -> Units:
-        return units_of(self.options)
+    def documents(self) -> DocumentOptions:
+        return DocumentOptions.of(self.options, self.spelled)
 
     @cached_property
     def run_inputs(self) -> RunInputs:
@@ -125,7 +107,7 @@ class RunRequest:
             self.seed,
             self.output,
             within=self.options.get("within"),
-            units=self.units,
+            units=self.documents.units,
         )
 
     def read_only(self, places: tuple[str, ...]) -> None:
@@ -173,10 +155,8 @@ class RunRequest:
     @property
     def resumption(self) -> Resumption:
         """What becomes of what an earlier run left."""
-        retry = frozenset(self.retry) or frozenset({FAILED})
-        if self.redo:
-            retry |= {TRUNCATED}
-        return Resumption(retry, self.changed, self.prune)
+        said = resumption_of(self.options, self.spelled, partial=self.run_inputs.partial)
+        return replace(said, retry=said.retry | {TRUNCATED}) if self.redo else said
 
     @property
     def failures_allowed(self) -> MaxFailures | None:
@@ -184,8 +164,7 @@ class RunRequest:
 
     def check(self) -> None:
         """Raises InvalidRequest for options that do not go together, and for inputs that lead nowhere."""
-        if self.retry:
-            self.options["resume"] = True
+        self.options["resume"] = is_resumed(self.options)
         if self.fill is not None:
             # Results stay in the store: no file of this name is one of them.
             self.options["output"] = STDIN
@@ -195,7 +174,7 @@ class RunRequest:
         if self.as_json and self.output == STDIN and not self.dry_run:
             raise InvalidRequest("--json and --output - both want standard output: expected --output FILE")
         self._check_resuming()
-        self._check_long()
+        self._check_leaving()
         if self.detach and self.output == STDIN:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
@@ -205,29 +184,14 @@ class RunRequest:
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
 
-    def _check_long(self) -> None:
-        _ = self.units, self.parts
-        if self.way in DIVIDING and self.cite:
-            raise InvalidRequest(
-                f"--long {self.way} with --cite: the answer rests on answers about parts; expected --unit chunk, where "
-                "each part's answer has its quotes"
-            )
-        if self.way in DIVIDING and (self.detach or self.fill is not None):
-            how = "--detach" if self.detach else "a schedule"
-            raise InvalidRequest(
-                f"--long {self.way} with {how}: what is asked about a part hangs on answers that somebody waits for; "
-                f"expected one of them, or --long {TRUNCATE}"
-            )
+    def _check_leaving(self) -> None:
+        documents = self.documents
+        if self.detach or self.fill is not None:
+            documents.refuse_leaving("--detach" if self.detach else "a schedule", self.spelled)
 
     def _check_resuming(self) -> None:
         if self.detach and self.resume:
             raise InvalidRequest("--detach and --resume: the one leaves, the other collects; expected one of them")
         if self.redo and not self.resume:
             raise InvalidRequest(f"--redo {self.redo} without --resume: expected both, or neither")
-        for option in ("changed", "prune"):
-            if self.options[option] and not self.resume:
-                raise InvalidRequest(f"--{option} without --resume: expected both, or neither")
-        if self.prune and (self.limit is not None or self.sample is not None):
-            raise InvalidRequest(
-                "--prune with --limit or --sample: what is not among these rows would be dropped; expected one of them"
-            )
+        _ = self.resumption

@@ -20,7 +20,7 @@ def opened(request: RunRequest, head: Sequence[Row], here: Session) -> ResultsWr
         force=request.force,
         columns=columns,
         schema=request.run_options.schema,
-        cite=request.cite,
+        cite=request.documents.cite,
         say=say,
     )
 

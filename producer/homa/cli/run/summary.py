@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from homa.cli.run.options import RunRequest
@@ -56,13 +57,14 @@ def in_short(reason: str) -> str:
     return shortened(reason, MOST_SHOWN)
 
 
-def how_to_go_on(state: RunState, request: RunRequest) -> str:
-    drop = ""
-    if state.batch and state.stop is not None:
-        drop = f", drop what is left with: homa batches cancel {state.batch}"
+def how_to_go_on(state: RunState, request: RunRequest) -> Iterator[str]:
+    """What may be done next: a sentence each, with its command at the end, where it can be copied."""
     if not CheckpointFile.of(request.output).lasts:
-        return f"the results that are missing: homa batches results {state.batch}{drop}"
-    return f"go on with: {again()}{drop}"
+        yield f"the results that are missing: homa batches results {state.batch}"
+    else:
+        yield f"go on with: {again()}"
+    if state.batch and state.stop is not None:
+        yield f"drop what is left with: homa batches cancel {state.batch}"
 
 
 def _lasting(arguments: list[str]) -> list[str]:

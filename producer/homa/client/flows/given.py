@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -57,6 +57,18 @@ class Given:
         if isinstance(self.inputs, AsyncIterable):
             raise InvalidRequest(f"inputs is {self.inputs!r:.80}, which is asynchronous: expected AsyncHoma for it")
         return self.inputs
+
+    def tell(self, cut: Sequence[str]) -> None:
+        """Logs what somebody might not expect of the inputs, once all are read.
+
+        Args:
+            cut: of those that were cut into units.
+        """
+        if self.documents is None and not cut:
+            return
+        from homa.client.flows.results_file import tell_remarks
+
+        tell_remarks(self.documents, cut)
 
     @contextmanager
     def writing(self, flow: Flow, run: str) -> Iterator[FlowResults | None]:

@@ -19,6 +19,7 @@ from homa.files import (
     Places,
     ResultsWriter,
     Row,
+    Skipped,
     bad_row_line,
     open_inputs,
     open_output,
@@ -53,6 +54,10 @@ class Documents:
     #: In the order of the inputs: an id, or the row that cannot be sent.
     lines: list[str | BadRow] = field(default_factory=list)
     fields: list[Mapping[str, Any]] = field(default_factory=list)
+    #: Place among the lines -> what is to be known of that document, as that its encoding was guessed.
+    notes: dict[int, Sequence[str]] = field(default_factory=dict)
+    #: What was passed over, and what is to be told of files that were read.
+    skipped: Skipped = field(default_factory=Skipped)
 
     def items(self) -> Iterator[Any]:
         """Rows (`Row`) that can be sent, which a run takes as inputs."""
@@ -63,6 +68,8 @@ class Documents:
                 self.lines.append(row)
                 self.fields.append({})
                 continue
+            if row.notes:
+                self.notes[len(self.lines)] = row.notes
             self.lines.append(row.custom_id)
             self.fields.append(row.fields if self.keep else {})
             yield row
@@ -84,8 +91,9 @@ def documents_of(inputs: object, output: str | None) -> Documents | None:
     if not all(isinstance(each, str | PathLike) for each in given):
         raise InvalidRequest("inputs are names of files and fields beside one another: expected the one or the other")
     places = Places(outputs=tuple(written_paths(output)) if output is not None else ())
-    rows = open_inputs([fspath(each) for each in given], places=places)
-    return Documents(rows, keep=output is not None and output_format(output) in FLAT)
+    skipped = Skipped()
+    rows = open_inputs([fspath(each) for each in given], places=places, skipped=skipped)
+    return Documents(rows, keep=output is not None and output_format(output) in FLAT, skipped=skipped)
 
 
 def checked_output(output: object, *, force: bool) -> str | None:
@@ -155,13 +163,16 @@ class FlowResults:
         lines, at = self._documents.lines, self._at
         known = lines[at] if at < len(lines) else f"input {result.number}"
         fields = self._documents.fields[at] if at < len(self._documents.fields) else {}
+        notes = self._documents.notes.get(at, ())
         self._at += 1
         self.good += result.ok
         lines_here = (
             [_whole_line(str(known), result)] if self.format is OutputFormat.JSONL else lines_of(str(known), result)
         )
         for line in lines_here:
-            self._writer.write(line, fields)
+            self._writer.write(
+                {**line, "homa": {**line.get("homa", {}), "notes": list(notes)}} if notes else line, fields
+            )
 
     def write_answer(self, step: str, answer: Answer) -> None:
         """Writes the answer of a step that is done once for all inputs, under the step's name."""
@@ -208,10 +219,23 @@ def lines_of(custom_id: str, result: FlowResult) -> Iterator[dict[str, Any]]:
 
 
 def tell_refused(documents: Documents) -> None:
-    """Logs rows that could not be sent, where no file tells of them."""
-    for line in documents.lines:
+    """Logs rows that could not be sent, and what was guessed of others, where no file tells of them."""
+    for at, line in enumerate(documents.lines):
         if isinstance(line, BadRow):
             _log.warning("%s", line)
+        for note in documents.notes.get(at, ()):
+            _log.warning("%s: %s", line, note)
+
+
+def tell_remarks(documents: Documents | None, cut: Sequence[str]) -> None:
+    """Logs what somebody might not expect of the inputs.
+
+    Args:
+        cut: of documents that were cut into units.
+    """
+    skipped = Skipped() if documents is None else documents.skipped
+    for remark in (*skipped.remarks, *([str(skipped)] if skipped.total else []), *cut):
+        _log.warning("%s", remark)
 
 
 def _line(custom_id: str, answer: Answer) -> dict[str, Any]:

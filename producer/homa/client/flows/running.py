@@ -88,6 +88,7 @@ class FlowRunning:
         except BaseException as error:
             self._driver.run(made.abandon(error))
             raise
+        given.tell(made.remarks)
         flows = _flows(self._submitter, made.id, flow)
         with given.writing(flow, made.id) as results:
             if results is not None:
@@ -178,6 +179,7 @@ class AsyncFlowRunning:
         except BaseException as error:
             await self._driver.run(made.abandon(error))
             raise
+        given.tell(made.remarks)
         flows = _flows(self._submitter, made.id, flow)
         with given.writing(flow, made.id) as results:
             if results is not None:

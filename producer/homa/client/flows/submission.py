@@ -51,6 +51,11 @@ class RunSubmission:
         #: Inputs that the store had when the run was opened.
         self.known = 0
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What is to be told of inputs that were cut into units."""
+        return self._items.skipped.remarks
+
     def open(self) -> Effects[None]:
         """Opens the run in the store.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, TypeVar, overload
 
 from homa.client.aio_handles import AsyncJob
-from homa.client.batch_submission import check_requests
 from homa.client.job_flows import JobFlows
 from homa.client.management import (
     batches,
@@ -25,8 +24,7 @@ from homa.client.management import (
 from homa.client.management.batches import BatchFilter, BatchInfo, BatchState
 from homa.client.management.budgets import BudgetInfo
 from homa.client.management.costs import Costs
-from homa.client.management.estimates import Estimate
-from homa.client.management.estimating import Estimating
+from homa.client.management.forecasting import AsyncForecasting
 from homa.client.management.ids import HasId, id_of, id_or_none
 from homa.client.management.job_listing import JobFilter, StateName
 from homa.client.management.jobs import JobInfo
@@ -39,8 +37,6 @@ from homa.client.management.why import Why
 from homa.client.management.workers import WorkerInfo
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context
-from homa.submit.batch_line_options import BatchRequest
-from homa.submit.job_options import JobOptions, Schema
 from homa.submit.option_checks import Whole
 from homa.submit.submitter import Submitter
 from homa_shared.store.reads.money import By
@@ -48,7 +44,7 @@ from homa_shared.store.reads.money import By
 T = TypeVar("T")
 
 
-class AsyncManagement:
+class AsyncManagement(AsyncForecasting):
     """Methods of `AsyncHoma` about jobs, costs, limits and workers of the whole fleet."""
 
     _context: Context
@@ -226,47 +222,6 @@ class AsyncManagement:
     def unresolved(self, *, limit: int = 100) -> AsyncIterator[Unresolved]:
         """Attempts whose cost nobody knows, oldest first."""
         return self._driver.iterate(resolutions.unresolved(self._submitter.keys, Whole()("limit", limit)))
-
-    async def estimate(
-        self,
-        requests: str | Iterable[BatchRequest] | AsyncIterable[BatchRequest] | None = None,
-        *,
-        model: str | None = None,
-        schema: Schema = None,
-        **options: Unpack[JobOptions],
-    ) -> Estimate:
-        """What requests would cost and how long they would take, without calling a provider or submitting anything.
-
-        Args:
-            requests: a prompt, or requests as `submit_batch` takes them, which are read once; or `messages`.
-            model: as `submit`; for requests that name none.
-            schema: likewise.
-            options: as `submit`.
-
-        Raises:
-            InvalidRequest, UnknownModel, BudgetExceeded: the one request would be refused, or what all share would be.
-                One of many is counted (`bad_rows`).
-            StoreUnavailable: there is a store, and it cannot be asked. Without one this process's settings count.
-        """
-        shared: dict[str, Any] = {"model": model, "schema": schema, **options}
-        if one := requests is None or isinstance(requests, str):
-            shared["prompt"] = requests
-        else:
-            check_requests(requests)
-        making = Estimating(self._submitter, self._context, shared, many=not one)
-        estimator = await self._driver.run(making.begin())
-        if requests is None or isinstance(requests, str):
-            making.add_one(estimator)
-            return estimator.estimate()
-        if isinstance(requests, AsyncIterable):
-            async for request in requests:
-                await self._driver.run(making.read(estimator, request))
-                making.add(estimator, request)
-        else:
-            for request in requests:
-                await self._driver.run(making.read(estimator, request))
-                making.add(estimator, request)
-        return estimator.estimate()
 
 
 def _limit(limit: int | None) -> int | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
+from homa.client.management.long_estimates import LongEstimate
 from homa.client.management.units import usd_of
 from homa.client.management.wording import dollars, number, one_line, span
 from homa.submit.encoded_messages import Prepared
@@ -58,6 +59,8 @@ class Estimate:
     thinking_rows: int
     #: What the first row's model would read.
     first_messages: Sequence[Mapping[str, Any]] | None = field(repr=False)
+    #: Documents above the model's window, of files; None where rows are not held against one.
+    long: LongEstimate | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         facts = [
@@ -73,8 +76,19 @@ class Estimate:
         return one_line(facts)
 
 
+class Unread(NamedTuple):
+    """What will stand in a prompt and is not known yet: answers of calls that were not made."""
+
+    #: As expected, and most of them.
+    tokens: int = 0
+    most_tokens: int = 0
+
+
+_ALL_READ = Unread()
+
+
 @dataclass(slots=True)
-class _Load:
+class Load:
     """What one target would be asked for."""
 
     requests: int = 0
@@ -94,7 +108,7 @@ class _Load:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class CallPlan:
     """What requests of the same options have in common."""
 
     target: Target
@@ -118,24 +132,35 @@ class Estimator:
         view: the fleet's settings.
         shared: options of `submit` for requests that do not say otherwise.
         stored: the stored template that requests give values to.
+        loads: what targets are asked for, of estimates that belong together; None: of this one alone.
     """
 
-    def __init__(self, view: FleetView, shared: Mapping[str, Any], stored: StoredTemplate | None = None) -> None:
+    def __init__(
+        self,
+        view: FleetView,
+        shared: Mapping[str, Any],
+        stored: StoredTemplate | None = None,
+        loads: dict[str, Load] | None = None,
+    ) -> None:
         self._view, self._stored = view, stored
         #: Templates that requests name themselves, by those names.
         self._named: dict[str, StoredTemplate] = {}
         self._system = shared.get("system")
         self._shared = {name: value for name, value in shared.items() if name not in _APART and value is not None}
-        self._plans: dict[str, _Plan] = {}
-        self._loads: dict[str, _Load] = {}
+        self._plans: dict[str, CallPlan] = {}
+        self._loads: dict[str, Load] = {} if loads is None else loads
         self._rows = self._bad_rows = self._input = self._output = self._expected = self._most = 0
         self._unpriced_rows = self._least_cap = self._greatest_cap = self._own_caps = self._thinking_rows = 0
         self._unpriced: dict[str, None] = {}
         self._first_messages: list[dict[str, Any]] | None = None
         self._first_bad: str | None = None
 
-    def add(self, request: Mapping[str, Any]) -> None:
+    def add(self, request: Mapping[str, Any], unread: Unread = _ALL_READ, times: int = 1) -> None:
         """Adds a request, given as options of `submit`.
+
+        Args:
+            unread: what its prompt will have beside.
+            times: how many such requests.
 
         Raises:
             InvalidRequest: it would be refused; it counts as nothing until `reject` is told of it.
@@ -152,10 +177,19 @@ class Estimator:
             request.get("files"),
         )
         plan = self._plan(own, stored)
-        self._rows += 1
+        self._rows += times
         if self._first_messages is None:
             self._first_messages = messages
-        self._price(plan, Prepared.of(messages))
+        self._price(plan, Prepared.of(messages), unread, times)
+
+    @property
+    def common(self) -> CallPlan:
+        """What requests that say nothing else have in common.
+
+        Raises:
+            UnknownModel, InvalidRequest: as `add`.
+        """
+        return self._plan({}, self._stored)
 
     def know(self, name: str, template: StoredTemplate) -> None:
         """A template that requests name so."""
@@ -193,7 +227,7 @@ class Estimator:
         known = [seconds for seconds in times if seconds is not None]
         return max(known) if known and len(known) == len(times) else None
 
-    def _seconds_of(self, hop: str, load: _Load) -> float | None:
+    def _seconds_of(self, hop: str, load: Load) -> float | None:
         """How long a hop's limits make the load take: the members of a pool work side by side."""
         times = [load.seconds(self._view.plan(target).limits) for target in self._view.members(hop)]
         known = [seconds for seconds in times if seconds]
@@ -201,35 +235,37 @@ class Estimator:
             return None if None in times else 0.0
         return 1 / sum(1 / seconds for seconds in known)
 
-    def _price(self, plan: _Plan, prepared: Prepared) -> None:
+    def _price(self, plan: CallPlan, prepared: Prepared, unread: Unread, times: int) -> None:
         calculator, prompt = plan.calculator, prompt_of(prepared)
-        given = calculator.input_tokens(plan.target, prompt)
+        given = calculator.input_tokens(plan.target, prompt) + unread.tokens
         written = plan.expected_output_tokens
-        self._note_cap(plan)
-        self._input += given
-        self._output += written
-        load = self._loads.setdefault(plan.hop, _Load())
-        load.requests += 1
-        load.input_tokens += given
-        load.output_tokens += written
+        self._note_cap(plan, times)
+        self._input += given * times
+        self._output += written * times
+        load = self._loads.setdefault(plan.hop, Load())
+        load.requests += times
+        load.input_tokens += given * times
+        load.output_tokens += written * times
         expected = self._view.prices.cost(plan.target, Usage(given, written, terms=plan.terms))
-        bounds = [each.bound(target, prompt) for target, each in plan.by_target]
+        # A bound counts a token a byte.
+        longest = prompt._replace(json_bytes=prompt.json_bytes + unread.most_tokens) if unread.most_tokens else prompt
+        bounds = [each.bound(target, longest) for target, each in plan.by_target]
         if expected is None or None in bounds:
-            self._unpriced_rows += 1
+            self._unpriced_rows += times
             unpriced = (str(target) for (target, _), bound in zip(plan.by_target, bounds, strict=True) if bound is None)
             self._unpriced.update(dict.fromkeys(unpriced))
             return
-        self._expected += expected
-        self._most += max(bound for bound in bounds if bound is not None)
+        self._expected += expected * times
+        self._most += max(bound for bound in bounds if bound is not None) * times
 
-    def _note_cap(self, plan: _Plan) -> None:
+    def _note_cap(self, plan: CallPlan, times: int) -> None:
         """What the row's answer may come to at its first target, and who said so."""
         self._least_cap = min(self._least_cap or plan.cap, plan.cap)
         self._greatest_cap = max(self._greatest_cap, plan.cap)
-        self._own_caps += plan.own_cap
-        self._thinking_rows += plan.thinks
+        self._own_caps += plan.own_cap * times
+        self._thinking_rows += plan.thinks * times
 
-    def _plan(self, own: Mapping[str, Any], stored: StoredTemplate | None) -> _Plan:
+    def _plan(self, own: Mapping[str, Any], stored: StoredTemplate | None) -> CallPlan:
         name = (repr(sorted(own.items())) if own else "") + (stored.ref if stored is not None else "")
         if name not in self._plans:
             options = check_options({**self._shared, **own})
@@ -238,10 +274,10 @@ class Estimator:
             self._plans[name] = self._planned(Template(self._view, options))
         return self._plans[name]
 
-    def _planned(self, template: Template) -> _Plan:
+    def _planned(self, template: Template) -> CallPlan:
         # Of a pool the first member stands for all.
         target, own_cap = template.chain[0], template.has_own_cap
-        return _Plan(
+        return CallPlan(
             target=target,
             hop=template.targets[0],
             calculator=template.calculator,

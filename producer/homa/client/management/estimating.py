@@ -6,7 +6,9 @@ They are checked by what would send them, so that an estimate counts what would 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypeIs
 
 from homa.client.batch_submission import BatchSubmission
 from homa.client.management.estimates import Estimator
@@ -26,6 +28,9 @@ from homa.submit.uploads import Uploads
 from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, StoreUnavailable
 from homa_shared.model.ids import new_job_id
+
+if TYPE_CHECKING:
+    from homa.flows.flow import Flow as HomaFlow
 
 
 class _NoUploads(Uploads):
@@ -70,7 +75,7 @@ class Estimating:
             UnknownModel: the model that they share is neither a target nor an alias.
             StoreUnavailable: there is a store, and it cannot be asked.
         """
-        self._view = yield from self._read()
+        self._view = yield from view_or_settings(self._submitter, self._context)
         named: dict[str, Any] = {name: self._shared[name] for name in ("model", "fallbacks") if name in self._shared}
         if "model" in named:
             options = check_options(named)
@@ -120,13 +125,36 @@ class Estimating:
             estimator.reject(f"request {self._rows}: {error}")
         self._rows += 1
 
-    def _read(self) -> Flow[FleetView]:
-        """The fleet's settings, or this process's own where it has no store."""
+
+def view_or_settings(submitter: Submitter, context: Context) -> Flow[FleetView]:
+    """The fleet's settings, or this process's own where it has no store.
+
+    Raises:
+        StoreUnavailable: there is a store, and it cannot be asked.
+    """
+    try:
+        return (yield from submitter.view(fresh_s=1.0))
+    except StoreUnavailable:
         try:
-            return (yield from self._submitter.view(fresh_s=1.0))
+            context.address()
         except StoreUnavailable:
-            try:
-                self._context.address()
-            except StoreUnavailable:
-                return FleetView(self._context.settings.fleet())
-            raise
+            return FleetView(context.settings.fleet())
+        raise
+
+
+def is_flow(given: object, inputs: object) -> TypeIs[HomaFlow]:
+    """Whether what is to be estimated is a flow.
+
+    Raises:
+        InvalidRequest: it is one without inputs, or none with inputs.
+    """
+    if given is None or isinstance(given, str | list | tuple):
+        found = False
+    else:
+        from homa.flows.flow import Flow as HomaFlow  # here, since few estimates are of flows
+
+        found = isinstance(given, HomaFlow)
+    if found != (inputs is not None):
+        given_without = "a flow without inputs" if found else "inputs without a flow"
+        raise InvalidRequest(f"estimate of {given_without}: expected both, such as estimate(flow, [{{'text': …}}])")
+    return found

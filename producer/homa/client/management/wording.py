@@ -76,6 +76,11 @@ def answer_text(reply: Mapping[str, Any] | None) -> str:
     return error_text(reply["error"]) if "error" in reply else message_text(reply.get("body") or {})
 
 
+def answer_name(reply: Mapping[str, Any] | None) -> str:
+    """What `answer_text` gives of this reply."""
+    return "error" if reply and "error" in reply else "answer"
+
+
 def error_text(error: Mapping[str, Any]) -> str:
     """What went wrong, of an outcome as the store keeps it: `kind: message`, where the message does not begin so."""
     # What a script ends says its kind in its message, too.

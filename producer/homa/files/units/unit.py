@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
+from homa.files.spelling import Spelling
 from homa_shared.model.errors import InvalidRequest
 
 DOCUMENT, PAGE, SECTION, CHUNK = "document", "page", "section", "chunk"
@@ -26,6 +27,7 @@ class Units:
         kind: one of KINDS.
         tokens: most of a chunk, what it repeats included.
         overlap: most tokens of the chunk before that a chunk begins with.
+        spelled: how whoever asks for them names them.
 
     Raises:
         InvalidRequest: one of them is wrong.
@@ -34,16 +36,17 @@ class Units:
     kind: str = DOCUMENT
     tokens: int = CHUNK_TOKENS
     overlap: int = 0
+    spelled: InitVar[Spelling] = Spelling.FLAGS
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, spelled: Spelling) -> None:
         if self.kind not in KINDS:
-            raise InvalidRequest(f"--unit is {self.kind!r}: expected {', '.join(KINDS)}")
+            raise InvalidRequest(f"{spelled.is_wrong('unit', self.kind)}: expected {', '.join(KINDS)}")
         if self.tokens < 1:
-            raise InvalidRequest(f"--chunk-tokens is {self.tokens}: expected 1 or more")
+            raise InvalidRequest(f"{spelled.is_wrong('chunk_tokens', self.tokens)}: expected 1 or more")
         if not 0 <= self.overlap <= self.tokens // 2:
             raise InvalidRequest(
-                f"--overlap is {self.overlap}: expected 0 to {self.tokens // 2}, half of --chunk-tokens {self.tokens}; "
-                "with more, most of what is paid for would be repeated"
+                f"{spelled.is_wrong('overlap', self.overlap)}: expected 0 to {self.tokens // 2}, half of "
+                f"{spelled('chunk_tokens', self.tokens)}; with more, most of what is paid for would be repeated"
             )
 
     @property

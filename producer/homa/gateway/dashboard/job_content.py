@@ -1,8 +1,8 @@
 """What a job was asked and answered, for a page: texts as text, images as pictures, other media by name alone.
 
 Nothing of a job can act there. A picture is bytes that begin as PNG, JPEG, GIF or WebP do, whatever they are called, in
-a `data:` URL, which runs nothing; SVG, PDF and sound are no pictures, and what an address names is not fetched. Media
-are read for those jobs alone that show them.
+a `data:` URL, which runs nothing; SVG, PDF and sound are no pictures, and what an address names is not fetched. A
+picture of more pixels than a browser should hold is not shown. Media are read for those jobs alone that show them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from homa.drivers.effects import Flow, GetBlob, ask
+from homa.gateway.dashboard.pictures import MOST_PIXELS, size_of
 from homa.gateway.dashboard.visit import Visit
 from homa_shared.calls.media import REFERENCE, media_type, replace_media
 from homa_shared.calls.reply import message_text
@@ -143,6 +144,12 @@ async def _with_picture(visit: Visit, part: Part, number: int, room: int) -> Par
         return replace(part, text=said)
     if len(data) > min(_MOST_BYTES, room):
         return replace(part, text=f"{said}: too large to be shown here")
+    size = size_of(data, kind)
+    if size is None:
+        return replace(part, text=f"{said}: it does not tell its size, so it is not shown")
+    width, height = size
+    if width * height > MOST_PIXELS:
+        return replace(part, text=f"{said}, {width:,} × {height:,} pixels: too large to be shown here")
     return replace(part, text=said, picture=f"data:{kind};base64,{b64encode(data).decode()}")
 
 
@@ -176,7 +183,10 @@ def _bytes(keys: Keys, digest: str) -> Flow[bytes | None]:
 def _json(document: Any) -> str:
     if document is None:
         return ""
-    return _cut(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    try:
+        return _cut(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    except orjson.JSONEncodeError:
+        return "it is nested too deeply to be shown here"
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from homa.gateway.dashboard import wording
 from homa_shared.model.records import Attempt, Job, State
+from homa_shared.model.waits import Wait
 from homa_shared.store.reads import JobView
 
 
@@ -67,7 +69,7 @@ def waterfall(view: JobView, marks: Sequence[tuple[int, str]], now_ms: int, wait
     for attempt in view.attempts:
         started_ms = max(attempt.started_ms or attempt.ended_ms, reached_ms)
         if started_ms > reached_ms:
-            parts.append(_wait(reached_ms, started_ms, before))
+            parts.append(_wait(reached_ms, started_ms, before, attempt.waits))
         parts += _call(attempt, started_ms, marks)
         before, reached_ms = attempt, max(started_ms, attempt.ended_ms)
     end_ms = job.ended_ms or max(now_ms, reached_ms)
@@ -75,9 +77,10 @@ def waterfall(view: JobView, marks: Sequence[tuple[int, str]], now_ms: int, wait
     return Waterfall(parts, job.submitted_ms, max(end_ms, reached_ms))
 
 
-def _wait(from_ms: int, to_ms: int, before: Attempt | None) -> Part:
-    because = f"behind attempt {before.number}: {before.outcome}" if before is not None else "in the queue"
-    return Part("w", "Waited", from_ms, to_ms, 0, 0, because)
+def _wait(from_ms: int, to_ms: int, before: Attempt | None, waits: Sequence[Wait]) -> Part:
+    behind = f"behind attempt {before.number}: {before.outcome}" if before is not None else ""
+    held = ", ".join(f"{wording.took(wait.took_ms)} for {wait.words}" for wait in waits)
+    return Part("w", "Waited", from_ms, to_ms, 0, 0, "; ".join(filter(None, (behind, held))) or "in the queue")
 
 
 def _call(attempt: Attempt, started_ms: int, marks: Sequence[tuple[int, str]]) -> list[Part]:
@@ -99,13 +102,14 @@ def _rest(job: Job, reached_ms: int, end_ms: int, before: Attempt | None, waits_
     """What a job does now, or did from its last attempt to its end."""
     started_ms = job.raw.get("as")
     if job.state is State.RUNNING and isinstance(started_ms, int):
-        waited = [_wait(reached_ms, started_ms, before)] if started_ms > reached_ms else []
+        waited = [_wait(reached_ms, started_ms, before, job.waits)] if started_ms > reached_ms else []
         now = Part("s", f"{job.attempt} In flight", started_ms, end_ms, 0, 0, f"{job.target}, on {job.worker or '?'}")
         return [*waited, now]
     if end_ms <= reached_ms:
         return []
     if job.ended:
         # From the reply to its settlement; or all of it, where no call was made.
-        name = "Settled" if before is not None else "Waited"
-        return [Part("s" if before else "w", name, reached_ms, end_ms, 0, 0, str(job.state))]
+        if before is not None:
+            return [Part("s", "Settled", reached_ms, end_ms, 0, 0, str(job.state))]
+        return [_wait(reached_ms, end_ms, None, job.waits)]
     return [Part("w", "Waits", reached_ms, end_ms, 0, 0, waits_for)]

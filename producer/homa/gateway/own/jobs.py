@@ -132,4 +132,5 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "started_ms": attempt.started_ms,
         "ended_ms": attempt.ended_ms,
         "error": attempt.error,
+        "waited": [{"wait_ms": wait.took_ms, "kind": wait.kind, "name": wait.name} for wait in attempt.waits],
     }

@@ -26,7 +26,7 @@ from homa.runs.collector import Collector
 from homa.runs.feeder import Refused
 from homa.runs.long.aside import LongRows
 from homa.runs.long.division import Division
-from homa.runs.long.flows import REUSE, SHARED, flow_of
+from homa.runs.long.flows import REUSE, SHARED, flow_of, step_options
 from homa.runs.long.lines import long_line
 from homa.runs.long.ways import MAP_REDUCE
 from homa.runs.run_state import RunParts, RunState, StopReason
@@ -59,9 +59,7 @@ class LongAsking:
         left = self._take_up()
         waiting: list[tuple[str, Sequence[int]]] = []
         for parts, group in self._groups(left):
-            if self._state.stop is not None:
-                break
-            if (run := self._submit(parts, group)) is None:
+            if self._is_stopped() or (run := self._submit(parts, group)) is None:
                 break
             waiting.append((run, group))
             if self._parts.run_options.budget is not None:
@@ -71,6 +69,12 @@ class LongAsking:
                 self._collect(run, indexes)
             else:
                 self._driver.run(ask_patiently(admin.pause_batch(self._keys, run, self._state.stop.why)))
+
+    def _is_stopped(self) -> bool:
+        """Whether nothing further is to be asked: what has ended by now may be failures enough."""
+        if self._state.stop is None and (why := self._state.tally.too_many()):
+            self._state.stop = StopReason(why)
+        return self._state.stop is not None
 
     def _take_up(self) -> list[int]:
         """Collects what earlier runs answer; the documents that are left."""
@@ -126,7 +130,7 @@ class LongAsking:
         if budget is not None and budget <= 0:
             self._state.stop = StopReason(f"the budget of ${usd(options.budget or 0)} is used up: raise --budget")
             return None
-        given = options.options
+        given = step_options(options.options, self._parts.builder.stored)
         shared = {name: given[name] for name in SHARED if name in given}
         asked = {"reuse": given.get(REUSE) is not False, "name": self._parts.name, **shared}
         if budget is not None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 
+from homa.client.management.long_estimates import LongEstimate, WayEstimate
 from homa.client.management.units import usd_of
 from homa.files import Row
-from homa.files.units.unit import Units
 from homa.runs.long.division import MOST_READ, Division
 from homa.runs.long.fitting import Fitting
 from homa.runs.long.ways import ERROR, REFINE, TRUNCATE, WAYS
@@ -17,26 +16,26 @@ from homa_shared.model.errors import InvalidRequest
 
 
 @dataclass(slots=True)
-class WayCost:
-    """One way for all documents above the window."""
+class _WayCost:
+    """One way for all documents above the window, so far."""
 
-    #: Documents that it answers; the others are refused.
     documents: int = 0
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     expected_nano_usd: int = 0
     most_nano_usd: int = 0
-    #: Whether a price is not known.
     unpriced: bool = False
 
-    @property
-    def expected_usd(self) -> Decimal | None:
-        return None if self.unpriced else usd_of(self.expected_nano_usd)
-
-    @property
-    def most_usd(self) -> Decimal | None:
-        return None if self.unpriced else usd_of(self.most_nano_usd)
+    def estimate(self) -> WayEstimate:
+        return WayEstimate(
+            self.documents,
+            self.calls,
+            self.input_tokens,
+            self.output_tokens,
+            None if self.unpriced else usd_of(self.expected_nano_usd),
+            None if self.unpriced else usd_of(self.most_nano_usd),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +52,25 @@ class LongCosts:
 
     view: FleetView
     fitting: Fitting
-    #: Of the parts of documents; None: as many tokens as fit.
-    most: Units | None = None
-    rows: int = 0
-    #: Of them: those that the run would ask about in parts.
-    divided: int = 0
-    #: The longest, and its tokens as they are told.
-    largest: str = ""
-    largest_tokens: str = ""
-    ways: dict[str, WayCost] = field(default_factory=lambda: {way: WayCost() for way in WAYS if way != ERROR})
+    _rows: int = 0
+    _divided: int = 0
+    _largest: str = ""
+    _largest_tokens: str = ""
+    _ways: dict[str, _WayCost] = field(default_factory=lambda: {way: _WayCost() for way in WAYS if way != ERROR})
     _longest: int = 0
     _divisions: dict[str, Division] = field(default_factory=dict)
 
     def add(self, row: Row, prompt: str) -> None:
         """Takes a document that is too long, with the prompt that it would have."""
-        self.rows += 1
+        self._rows += 1
         if self.fitting.division is not None and self._is_divided(row):
-            self.divided += 1
+            self._divided += 1
         if len(prompt) > self._longest:
-            self._longest, self.largest = len(prompt), row.custom_id
-            self.largest_tokens = self.fitting.room.told(prompt, len(row.images))
+            self._longest, self._largest = len(prompt), row.custom_id
+            self._largest_tokens = self.fitting.room.told(prompt, len(row.images))
         if self.fitting.room.window is None:
             return
-        for way, cost in self.ways.items():
+        for way, cost in self._ways.items():
             try:
                 calls = self._calls(way, row)
             except InvalidRequest:
@@ -83,6 +78,21 @@ class LongCosts:
             cost.documents += 1
             for call in calls:
                 self._price(cost, call)
+
+    def estimate(self) -> LongEstimate:
+        """The sums so far."""
+        room = self.fitting.room
+        return LongEstimate(
+            self._rows,
+            self._divided,
+            room.target,
+            room.window,
+            room.widest,
+            self._largest,
+            self._largest_tokens,
+            self.fitting.way,
+            {way: cost.estimate() for way, cost in self._ways.items()},
+        )
 
     def _is_divided(self, row: Row) -> bool:
         """As the run's own request has it; any other is refused there."""
@@ -111,10 +121,8 @@ class LongCosts:
 
     def _division(self, way: str) -> Division:
         if way not in self._divisions:
-            fitting = self.fitting
-            self._divisions[way] = Division.of(
-                way, fitting.room, fitting.template, self.most, own_cap=fitting.calls.has_own_cap
-            )
+            chosen = self.fitting.division
+            self._divisions[way] = self.fitting.division_by(way, None if chosen is None else chosen.most)
         return self._divisions[way]
 
     def _call(self, prompt: str, answers: int = 0) -> LongCall:
@@ -127,7 +135,7 @@ class LongCosts:
         size = len(f"{prompt}{room.beside}".encode("utf-8", "replace"))
         return LongCall(room.tokens(prompt) + answers * calls.expected_output_tokens, size + answers * calls.caps[0])
 
-    def _price(self, cost: WayCost, call: LongCall) -> None:
+    def _price(self, cost: _WayCost, call: LongCall) -> None:
         prices, template = self.view.prices, self.fitting.calls
         target = template.chain[0]
         written, params = template.expected_output_tokens, template.params_at(target)

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from homa.files import PromptTemplate, Row
+from homa.files.spelling import Spelling
 from homa.files.units.chunks import chunks
 from homa.files.units.headings import headings
-from homa.files.units.unit import MOST_TOKENS, Units
+from homa.files.units.unit import MOST_TOKENS, PAGE, Units
 from homa.flows.flow import MOST_STEPS
 from homa.runs.long.room import Room
 from homa.runs.long.ways import MAP_REDUCE, REFINE
+from homa.runs.stored_values import rendered
 from homa_shared.calls.flow_items import MOST_BYTES
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.model.errors import InvalidRequest
 
 #: Most answers that one call brings together.
@@ -53,15 +56,29 @@ class Division:
         room: what fits a call, by the cap of its answers.
         template: of the request.
         most: most tokens of a part, and how many it repeats of the one before; None: as many as fit.
+        spelled: how whoever asks names options.
+        stored: the stored template that rows give values to.
     """
 
     way: str
     room: Room
     template: PromptTemplate
     most: Units | None = None
+    spelled: Spelling = Spelling.FLAGS
+    stored: StoredTemplate | None = None
 
     @classmethod
-    def of(cls, way: str, room: Room, template: PromptTemplate, most: Units | None, *, own_cap: bool) -> Division:
+    def of(
+        cls,
+        way: str,
+        room: Room,
+        template: PromptTemplate,
+        most: Units | None,
+        *,
+        own_cap: bool,
+        spelled: Spelling,
+        stored: StoredTemplate | None = None,
+    ) -> Division:
         """A division.
 
         Args:
@@ -72,14 +89,18 @@ class Division:
         """
         assert room.window is not None
         cap = min(room.cap, max(1, room.window // _PART_OF_WINDOW)) if own_cap else room.cap
-        made = cls(way, replace(room, cap=cap), template, most)
+        made = cls(way, replace(room, cap=cap), template, most, spelled, stored)
         if made.width < 2:
             raise InvalidRequest(
-                f"--long {way}: the context window of {room.target} is {room.window:,} tokens, and answers have up to "
-                f"{cap:,}, so that the request, two answers and the next do not fit: expected a lower --max-tokens, "
-                "or a model with a larger window"
+                f"{spelled('long', way)}: the context window of {room.target} is {room.window:,} tokens, and answers "
+                f"have up to {cap:,}, so that the request, two answers and the next do not fit: expected a lower "
+                f"{spelled('max_tokens')}, or a model with a larger window"
             )
         return made
+
+    @property
+    def _long(self) -> str:
+        return self.spelled("long", self.way)
 
     @property
     def width(self) -> int:
@@ -122,10 +143,11 @@ class Division:
         """Raises InvalidRequest where a document cannot be divided: what its text has nothing to do with."""
         if row.images:
             raise InvalidRequest(
-                f"has images, which --long {self.way} cannot show: expected --unit page, or --pages text"
+                f"has images, which {self._long} cannot show: expected {self.spelled('unit', PAGE)}, or "
+                f"{self.spelled('pages', 'text')}"
             )
         if "text" not in self.template.names or not (row.text or "").strip():
-            raise InvalidRequest(f"is too long beside its text, and --long {self.way} divides that: name {{{{text}}}}")
+            raise InvalidRequest(f"is too long beside its text, and {self._long} divides that: name {{{{text}}}}")
 
     def parts(self, row: Row) -> list[str]:
         """The text of a document in parts.
@@ -138,13 +160,13 @@ class Division:
         parts = [text[span.start : span.end] for span in found]
         if self.way == REFINE and len(parts) > MOST_READ:
             raise InvalidRequest(
-                f"has {len(parts)} parts of {tokens:,} tokens: --long {REFINE} reads at most {MOST_READ} one after the "
-                f"other; expected --long {MAP_REDUCE}, or a model with a larger window"
+                f"has {len(parts)} parts of {tokens:,} tokens: {self._long} reads at most {MOST_READ} one after the "
+                f"other; expected {self.spelled('long', MAP_REDUCE)}, or a model with a larger window"
             )
         if self.way == REFINE and len(text.encode("utf-8", "replace")) > MOST_BYTES // 2:
             raise InvalidRequest(
-                f"has more than {MOST_BYTES // 2:,} bytes of text, which --long {REFINE} cannot keep: expected --long "
-                f"{MAP_REDUCE}"
+                f"has more than {MOST_BYTES // 2:,} bytes of text, which {self._long} cannot keep: expected "
+                f"{self.spelled('long', MAP_REDUCE)}"
             )
         return parts
 
@@ -161,10 +183,10 @@ class Division:
         if left < 1:
             raise InvalidRequest(
                 f"leaves no room for its parts: the window of {self.room.target} is {self.room.window:,} tokens; "
-                "expected a shorter prompt, a lower --max-tokens, or a model with a larger window"
+                f"expected a shorter prompt, a lower {self.spelled('max_tokens')}, or a model with a larger window"
             )
         return left if self.most is None else min(left, self.most.tokens)
 
     def _rendered(self, row: Row, text: str) -> str:
         fields: Mapping[str, Any] = {**row.fields, "text": text} if "text" in row.fields else row.fields
-        return self.template.render(replace(row, text=text, fields=fields))
+        return rendered(self.stored, self.template, replace(row, text=text, fields=fields))

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from homa.files import PromptTemplate, Row
+from homa.files.spelling import Spelling
 from homa.files.units.boundaries import character_start
-from homa.files.units.unit import Units
+from homa.files.units.unit import CHUNK, PAGE, SECTION, Units
+from homa.runs.document_options import DocumentOptions
 from homa.runs.long.division import Division
 from homa.runs.long.flows import check_step_options
 from homa.runs.long.room import Room
-from homa.runs.long.ways import DIVIDING, ERROR, TRUNCATE, WAYS
+from homa.runs.long.ways import ERROR, TRUNCATE, WAYS
 from homa.submit.template import Template
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.tokens import TOKENS_PER_IMAGE
 from homa_shared.model.errors import InvalidRequest
 
@@ -31,6 +34,8 @@ class Fitting:
         template: how a row becomes its prompt.
         calls: what the calls of the run have in common.
         division: how documents are asked about in parts; None where they are not.
+        spelled: how whoever asks names options.
+        stored: the stored template that rows give values to.
     """
 
     way: str
@@ -38,38 +43,53 @@ class Fitting:
     template: PromptTemplate
     calls: Template
     division: Division | None = None
+    spelled: Spelling = Spelling.FLAGS
+    stored: StoredTemplate | None = None
     #: Told of each row that is too long, whatever becomes of it.
     on_long: Callable[[Row, str], None] | None = None
 
     @classmethod
     def of(
         cls,
-        way: str,
+        documents: DocumentOptions,
         room: Room,
         template: PromptTemplate,
         calls: Template,
         given: Mapping[str, Any],
-        most: Units | None,
+        spelled: Spelling,
+        stored: StoredTemplate | None,
     ) -> Fitting:
         """How the rows of a run are held against the window.
 
         Args:
             given: options of the run's jobs.
-            most: of the parts of documents; None: as many tokens as fit.
 
         Raises:
             InvalidRequest: nobody knows the window, and the way needs it; or the options do not go with the way.
         """
+        way = documents.way
         if way != ERROR and room.window is None:
             raise InvalidRequest(
-                f"--long {way}: nobody knows the context window of {room.target}: expected --window TOKENS, or "
-                "context_window in a [models.<alias>] of homa.toml"
+                f"{spelled('long', way)}: nobody knows the context window of {room.target}: expected "
+                f"{spelled('window')} TOKENS, or context_window in a [models.<alias>] of homa.toml"
             )
-        if way not in DIVIDING:
-            return cls(way, room, template, calls)
-        check_step_options(way, given)
-        division = Division.of(way, room, template, most, own_cap=calls.has_own_cap)
-        return cls(way, room, template, calls, division)
+        made = cls(way, room, template, calls, spelled=spelled, stored=stored)
+        if documents.divided:
+            check_step_options(way, given, spelled, stored)
+            made.division = made.division_by(way, documents.parts)
+        return made
+
+    def division_by(self, way: str, most: Units | None) -> Division:
+        """How documents would be divided one way.
+
+        Args:
+            most: of their parts; None: as many tokens as fit.
+
+        Raises:
+            InvalidRequest: two answers would not fit the call that brings them together.
+        """
+        own_cap, spelled, stored = self.calls.has_own_cap, self.spelled, self.stored
+        return Division.of(way, self.room, self.template, most, own_cap=own_cap, spelled=spelled, stored=stored)
 
     def is_long(self, row: Row, prompt: str) -> bool:
         """Whether a row does not fit the window; of those that are refused only where that is sure."""
@@ -121,20 +141,30 @@ class Fitting:
         if not left:
             raise InvalidRequest(
                 f"has {self.room.told(rest, len(row.images))} beside its text, and the context window of "
-                f"{self.room.target} is {self.room.window:,} with {self.room.cap:,} of them for the answer: expected a "
-                "shorter prompt, a lower --max-tokens, or a model with a larger window"
+                f"{self.room.target} is {self.room.window:,} with {self.room.cap:,} of them for the answer: expected "
+                f"{self._pages if row.images else 'a shorter prompt'}, a lower {self.spelled('max_tokens')}, or a "
+                "model with a larger window"
             )
         end = min(self.room.measure.longest(text, 0, left), len(text))
         blank = max(text.rfind(each, max(0, end - _BLANK_WITHIN), end) for each in " \n\t")
         return blank if blank > 0 and end < len(text) else character_start(text, end)
 
     def _refused(self, prompt: str, images: int) -> str:
-        others = "|".join(way for way in WAYS if way != ERROR)
         return (
             f"has {self.room.told(prompt, images)}, and the context window of {self.room.target} is "
-            f"{self.room.widest:,}: expected --long {others} for one answer all the same, "
-            "--unit page|section|chunk for an answer a part, or a model with a larger window"
+            f"{self.room.widest:,}: expected {self._pages if images else self._other_ways}, or a model with a larger "
+            "window"
         )
+
+    @property
+    def _other_ways(self) -> str:
+        ways = self.spelled("long", *(way for way in WAYS if way != ERROR))
+        return f"{ways} for one answer all the same, {self.spelled('unit', PAGE, SECTION, CHUNK)} for an answer a part"
+
+    @property
+    def _pages(self) -> str:
+        """What helps where images take the room: they are neither cut nor divided."""
+        return f"{self.spelled('unit', PAGE)} for an answer a page, {self.spelled('pages', 'text')}"
 
 
 def _with_text(row: Row, text: str) -> Row:

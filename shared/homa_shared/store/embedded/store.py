@@ -1,4 +1,7 @@
-"""The embedded store as its users see it: start it, look at it, stop it, save it, bring it back."""
+"""The embedded store as its users see it: start it, look at it, stop it, save it, bring it back.
+
+The client library is imported where the server is spoken to: a keeper starts without it.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,18 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-
 import homa_shared
 from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.address import SETTING, StoreAddress
-from homa_shared.store.embedded import snapshot
 from homa_shared.store.embedded.directory import StoreDirectory
 from homa_shared.store.embedded.locks import is_locked, locked
+from homa_shared.store.embedded.readiness import Readiness, ask
 from homa_shared.store.embedded.server import (
+    CONTROL_NAME,
     FSYNC,
     IDLE_STOP_S,
     Fsync,
-    Readiness,
     ServerSettings,
-    ask,
     control,
     server_binary,
     shut_down,
@@ -104,9 +104,11 @@ class EmbeddedStore:
         state = self._directory.state()
         if state is None:
             return None
+        import redis
+
         try:
             with closing(control(state.socket)) as client:
-                info = client.info()
+                info, connections = client.info(), client.client_list()
         except redis.RedisError:
             return None
         return StoreStatus(
@@ -117,7 +119,7 @@ class EmbeddedStore:
             used_memory_bytes=int(info["used_memory"]),
             maxmemory_bytes=int(info["maxmemory"]),
             aof_bytes=int(info.get("aof_current_size", 0)),
-            clients=max(0, int(info["connected_clients"]) - 2),
+            clients=sum(connection["name"] != CONTROL_NAME for connection in connections),
         )
 
     def stop(self) -> bool:
@@ -141,6 +143,8 @@ class EmbeddedStore:
             ConfigError: there is a file at target, or no directory for it.
             StoreUnavailable: the store cannot be started, or cannot write its snapshot.
         """
+        from homa_shared.store.embedded import snapshot
+
         snapshot.require_new(target)
         server_binary()
         self._directory.prepare()
@@ -164,6 +168,8 @@ class EmbeddedStore:
             StoreUnavailable: somebody is connected, or the store does not start with this data; the old data is then
                 in its place again.
         """
+        from homa_shared.store.embedded import snapshot
+
         snapshot.require_snapshot(source)
         server_binary()
         self._directory.prepare()
@@ -241,6 +247,8 @@ class EmbeddedStore:
         state = self._directory.state()
         if state is None or not is_locked(self._directory.server_lock):
             return
+        import redis
+
         try:
             with closing(control(state.socket)) as client:
                 shut_down(client)

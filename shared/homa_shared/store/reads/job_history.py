@@ -10,6 +10,7 @@ import orjson
 from homa_shared.model.errors import SealedPayload
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import ENDED, Attempt, Job, Step
+from homa_shared.model.waits import waits_of
 from homa_shared.store.keys import Keys
 from homa_shared.store.sealing import Kind, opened_text
 
@@ -30,6 +31,7 @@ def attempt_of(keys: Keys, job_id: str, name: str, past: dict[str, Any]) -> Atte
         error=str(note.get("error") or ""),
         note=note,
         cache_saved_nano_usd=int(past.get("saved") or 0),
+        waits=waits_of(str(past.get("held") or "")),
         **_beside(past),
     )
 
@@ -91,5 +93,6 @@ def winner_of(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt |
         ended_ms=ended,
         note=noted,
         cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),
+        waits=job.waits,
         **_beside(body),
     )

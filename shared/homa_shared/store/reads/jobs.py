@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from homa_shared.model.errors import SealedPayload
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import Attempt, Job, State, Step, decode_fields, job_from_fields
+from homa_shared.model.waits import Wait
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, number, read, text
 from homa_shared.store.reads.job_history import attempt_of, step_of, winner_of
@@ -45,6 +46,15 @@ class JobView:
     steps: list[Step] = field(default_factory=list)
     #: Why request, reply or metadata are missing although the store has them: they are sealed; else empty.
     sealed: str = ""
+
+    def waits(self) -> Iterator[tuple[int | None, Wait]]:
+        """What held it for a second or longer, each with the attempt that came then; None: none has ended since."""
+        for attempt in self.attempts:
+            for wait in attempt.waits:
+                yield attempt.number, wait
+        if self.job.raw.get(short("winner")) is None:
+            for wait in self.job.waits:
+                yield None, wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if r.aw then return r.aw == ARGV[3] and 'ok' or 'answered' end
 if r.st ~= 'waiting' or tonumber(redis.call('ZSCORE', K.waiting(r.why), id) or 0) <= now then return 'expired' end
 redis.call('SET', K.request(id), ARGV[4])
 redis.call('HSET', K.job(id), 'aw', ARGV[3])
-leave_waiting(id, r)
+leave_waiting(id, r, true)
 make_ready(id, r)
 ring(r.q, 1)
 emit('job.answered', id, r)

@@ -7,7 +7,7 @@
 --   template: `name@`, or `name@version` and a line feed}
 --   source running, due, waiting, queued, ended, succeeded, or batch (lines of filters.batch)
 -- Returns {rows, next position or ''}: a row is {job, flat record}. Looks at 500 jobs at most, so a page may be short, or
--- empty with a next position. Cost: O(log N + 500), for waiting and queued also the number of groups.
+-- empty with a next position. Cost: O(log N + 500), for queued also the number of targets.
 local LOOKS = C.SLICE
 local source, position, most, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), cjson.decode(ARGV[4])
 local rows, looked, seen = {}, 0, {}
@@ -47,19 +47,40 @@ local function walk(key, from, name_of, order)
   return #ids == LOOKS and from + LOOKS or nil
 end
 
--- Groups of a kind one after the other; a position is `group:rank`.
-local function walk_all(keys)
-  local group, rank = string.match(position, '^(%d+):(%d+)$')
-  group, rank = tonumber(group or 1), tonumber(rank or 0)
-  for i = group, #keys do
-    local following = walk(keys[i], i == group and rank or 0)
-    if following then return i .. ':' .. int(following) end
+-- Lists that a set names, one after the other: there may be as many as jobs, so that a call reads a portion of their names at a
+-- time (the store's ZSCAN, whose cursors stand through changes of the set). `sets` are {key, key_of, names}: where its names are
+-- known, they are not read. A position is `set:cursor:name:rank`, the name being a number within its portion.
+local PORTION = 100
+
+local function names_at(set, cursor)
+  if set.names then return '0', set.names end
+  local answer, names = redis.call('ZSCAN', set.key, cursor, 'COUNT', PORTION), {}
+  for i = 1, #answer[2], 2 do names[#names + 1] = answer[2][i] end
+  table.sort(names)
+  return answer[1], names
+end
+
+local function walk_all(sets)
+  local first, cursor, at, from = string.match(position, '^(%d+):(%d+):(%d+):(%d+)$')
+  first, cursor, at, from = tonumber(first or 1), cursor or '0', tonumber(at or 1), tonumber(from or 0)
+  for i = first, #sets do
+    repeat
+      local next_cursor, names = names_at(sets[i], cursor)
+      for n = at, #names do
+        local following = walk(sets[i].key_of(names[n]), from)
+        if following then return i .. ':' .. cursor .. ':' .. n .. ':' .. int(following) end
+        -- A list whose jobs are gone costs a look, too.
+        from, looked = 0, looked + 1
+        if looked >= LOOKS then return i .. ':' .. cursor .. ':' .. (n + 1) .. ':0' end
+      end
+      cursor, at = next_cursor, 1
+    until cursor == '0'
   end
   return ''
 end
 
 local function backlogs()
-  local keys = {}
+  local sets = {}
   local queues = want.queue and {want.queue} or redis.call('SMEMBERS', K.queues())
   table.sort(queues)
   for _, queue in ipairs(queues) do
@@ -67,20 +88,18 @@ local function backlogs()
       local targets = redis.call('ZRANGE', K.lane(queue, lane), 0, -1)
       table.sort(targets)
       for _, target in ipairs(targets) do
-        local tenants = want.tenant and {want.tenant} or redis.call('ZRANGE', K.group(queue, lane, target), 0, -1)
-        table.sort(tenants)
-        for _, tenant in ipairs(tenants) do keys[#keys + 1] = K.backlog(queue, lane, target, tenant) end
+        sets[#sets + 1] = {
+          key = K.group(queue, lane, target), names = want.tenant and {want.tenant},
+          key_of = function(tenant) return K.backlog(queue, lane, target, tenant) end,
+        }
       end
     end
   end
-  return keys
+  return sets
 end
 
 local function waiting_lists()
-  local reasons, keys = redis.call('ZRANGE', K.reasons(), 0, -1), {}
-  table.sort(reasons)
-  for _, reason in ipairs(reasons) do keys[#keys + 1] = K.waiting(reason) end
-  return keys
+  return {{key = K.reasons(), key_of = function(reason) return K.waiting(reason) end}}
 end
 
 local function rank() return tonumber(position == '' and 0 or position) end

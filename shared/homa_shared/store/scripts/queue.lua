@@ -11,7 +11,10 @@ local changed
 if order == 'pause' then
   changed = redis.call('HSETNX', K.queue(queue), 'paused', now)
 else
+  -- From when and till when: jobs that waited meanwhile tell of it.
+  local since = redis.call('HGET', K.queue(queue), 'paused')
   changed = redis.call('HDEL', K.queue(queue), 'paused')
+  if changed == 1 then redis.call('HSET', K.queue(queue), 'was_paused', since .. ' ' .. int(now)) end
   ring(queue, C.BELL_RINGS)
 end
 if changed == 1 then

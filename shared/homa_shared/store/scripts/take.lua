@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, failover, take_call, nonce, due, turn_away, single_flight, grants, choose, divert_offer, admit, lease, fairness
+--! use clock, record, failover, take_call, nonce, due, turn_away, single_flight, grants, choose, divert_offer, admit, past_holds, lease, fairness
 -- The one door: chooses jobs, reserves their quota and budget, journals their attempts, leases them, returns them.
 -- What it hands out may be called at once.
 --
@@ -16,8 +16,8 @@
 -- The same nonce (`process-number`, numbers ascend) gets the same jobs again.
 -- Cost: O(slots · log N), independent of how much waits.
 
--- Most jobs put out of the way, and most due ones brought in, in one call.
-local SKIPS, DUE = 100, 100
+-- Most jobs put out of the way in one call, and most due ones brought in.
+local SKIPS = 100
 -- How long until a store that lost its settings, or a target's plan, is asked again: workers write them each second.
 local UNPLANNED_MS = 500
 -- The same of a worker that lacks keys.
@@ -25,7 +25,7 @@ local KEYLESS_MS = 5000
 
 -- Due jobs join their groups before the choice, so that a delay ends on time while workers live.
 local function bring_in_due()
-  for _, id in ipairs(due_jobs(DUE)) do promote(id) end
+  for _, id in ipairs(due_jobs(SKIPS)) do promote(id) end
   local next_due = redis.call('ZRANGE', K.due(), 0, 0, 'WITHSCORES')
   if next_due[2] then sooner(math.max(1, tonumber(next_due[2]) - now)) end
 end
@@ -84,6 +84,7 @@ local function serve(queue, lane, target, room)
     end
     if wait > 0 then
       sooner(until_probe(scope(plan.account), wait, why))
+      Waits.note(plan, wait, why, plan.account)
       offer_diverts(queue, lane, target, wait, why)
       break
     end
@@ -100,6 +101,7 @@ local function serve(queue, lane, target, room)
       tenant = nil
     elseif verdict == 'stop' then
       sooner(until_probe(scope(plan.quota), detail, what))
+      Waits.note(plan, detail, what, plan.quota)
       offer_diverts(queue, lane, target, detail, what)
       break
     else

@@ -78,6 +78,13 @@ class Claim:
         """What is reserved for its call."""
         return Tokens(self.total_tokens, self.input_tokens, self.output_tokens)
 
+    def forget_request(self) -> None:
+        """Lets go of the request once it is read: thousands of calls in flight would hold it in two forms.
+
+        The one change that a claim ever sees; a copy would leave the bytes with whoever holds the other one.
+        """
+        object.__setattr__(self, "request", b"")
+
     def reserving(self, bound: int | None, tokens: Tokens) -> Claim:
         """The claim with what a later call of it reserves."""
         total, given, wanted = tokens

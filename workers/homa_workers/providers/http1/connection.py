@@ -13,7 +13,7 @@ import ssl
 
 import httpx2
 
-from homa_workers.providers.http1.reply_parser import Flaw, Reply, ReplyParser
+from homa_workers.providers.http1.reply_parser import Flaw, Reply, ReplyParser, SpareParsers
 from homa_workers.providers.reply_room import ROOM, Share
 from homa_workers.providers.reply_size import ReplyTooLarge
 
@@ -23,7 +23,7 @@ class Connection(asyncio.BufferedProtocol):
 
     Args:
         peer: its socket, below any TLS.
-        most_bytes: of a reply's body, as it comes.
+        parsers: it has one while a reply comes.
         buffer: what comes is read into it and out of it in one breath, so that all connections may share one. Reading
             into bytes of its own would take 256 KB each time, and leave the heap full of holes.
     """
@@ -32,8 +32,8 @@ class Connection(asyncio.BufferedProtocol):
         "_buffer",
         "_has_ended",
         "_is_held_back",
-        "_most_bytes",
         "_parser",
+        "_parsers",
         "_peer",
         "_poll",
         "_reply",
@@ -43,11 +43,12 @@ class Connection(asyncio.BufferedProtocol):
         "heard",
     )
 
-    def __init__(self, peer: socket.socket, most_bytes: int, buffer: memoryview) -> None:
+    def __init__(self, peer: socket.socket, parsers: SpareParsers, buffer: memoryview) -> None:
         self._peer = peer
         self._buffer = buffer
-        self._most_bytes = most_bytes
-        self._parser = ReplyParser(most_bytes)
+        self._parsers = parsers
+        #: None until something of the reply comes.
+        self._parser: ReplyParser | None = None
         #: What is written to and closed; within TLS another than what its bytes go through.
         self._transport: asyncio.Transport | None = None
         self._wire: asyncio.Transport | None = None
@@ -112,9 +113,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def give_up(self, error: httpx2.TransportError) -> None:
         """Fails the reply that is owed, unless it is known to be a refusal, and closes."""
-        self._parser.feed_end(clean=False)
-        if self._parser.is_complete:
-            self._settle(self._parser.reply())
+        if (parser := self._parser) is not None:
+            parser.feed_end(clean=False)
+            if parser.is_complete:
+                self._settle(parser.reply())
         self._settle(error)
         self.abort()
 
@@ -137,11 +139,14 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         self.heard = asyncio.get_running_loop().time()
-        self._parser.feed(self._buffer[:count])
-        if self._parser.is_over:
-            self._end()
-        elif self._parser.size > ROOM.own:
-            self._make_room()
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = self._parsers.take()
+        parser.feed(self._buffer[:count])
+        if parser.is_over:
+            self._end(parser)
+        elif parser.size > ROOM.own:
+            self._make_room(parser.size)
 
     def eof_received(self) -> None:
         assert self._transport is not None
@@ -152,11 +157,13 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = self._wire = None
         if self._reply is None:
             return
-        self._parser.feed_end(clean=error is None and self._has_ended)
-        if self._parser.is_over:
-            self._end()
-            return
-        where = "in the middle of its reply" if self._parser.has_begun else "without a reply"
+        parser = self._parser
+        if parser is not None:
+            parser.feed_end(clean=error is None and self._has_ended)
+            if parser.is_over:
+                self._end(parser)
+                return
+        where = "without a reply" if parser is None else "in the middle of its reply"
         why = f"{type(error).__name__}: {error}" if error else "the server closed the connection"
         self._settle(httpx2.ReadError(f"{why} {where}"))
 
@@ -165,11 +172,11 @@ class Connection(asyncio.BufferedProtocol):
         """Whether its reply is not read on until other large ones are handed over: its server is not to blame."""
         return self._is_held_back
 
-    def _make_room(self) -> None:
+    def _make_room(self, size: int) -> None:
         assert self._transport is not None
         if self._share is None:
             self._share = ROOM.share()
-        if not self._share.grow(self._parser.size, self._read_on):
+        if not self._share.grow(size, self._read_on):
             self._is_held_back = True
             self._transport.pause_reading()
 
@@ -188,16 +195,17 @@ class Connection(asyncio.BufferedProtocol):
             # Within TLS its end may have come all the same.
             self._read_on()
 
-    def _end(self) -> None:
+    def _end(self, parser: ReplyParser) -> None:
         """The reply is whole, or cannot be had."""
-        parser = self._parser
         if (flaw := parser.flaw) is not None:
-            self._settle(_error(flaw, parser.why, self._most_bytes))
+            self._settle(_error(flaw, parser.why, self._parsers.most_bytes))
             self.abort()
             return
         reply, goes_on = parser.reply(), parser.may_be_followed
         # An idle connection must not hold what it has read.
-        parser.begin()
+        self._parser = None
+        if goes_on:
+            self._parsers.give_back(parser)
         self._settle(reply)
         # The rest of a request that was refused early waits in the lower one; TLS itself keeps nothing back.
         if not goes_on or (self._wire is not None and self._wire.get_write_buffer_size()):
@@ -209,7 +217,7 @@ class Connection(asyncio.BufferedProtocol):
             self._leave_room()
         if not isinstance(outcome, Reply):
             # The error of a call that was cut holds its connection for as long as somebody looks at it.
-            self._parser.begin()
+            self._parser = None
         if reply is None or reply.done():
             return
         if isinstance(outcome, Reply):

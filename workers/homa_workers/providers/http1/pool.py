@@ -14,7 +14,7 @@ from aiohappyeyeballs import start_connection
 from homa_workers.providers.exchange_errors import unsent
 from homa_workers.providers.http1.addresses import Addresses
 from homa_workers.providers.http1.connection import Connection
-from homa_workers.providers.http1.reply_parser import Reply
+from homa_workers.providers.http1.reply_parser import Reply, SpareParsers
 
 #: After so many seconds the next of a host's addresses is tried beside the first (RFC 8305, 5).
 _NEXT_ADDRESS_S = 0.25
@@ -64,7 +64,7 @@ class ConnectionPool:
         self._connect_timeout_s = connect_timeout_s
         self._silence_s = silence_s
         self._keep_alive_s = keep_alive_s
-        self._most_bytes = most_bytes
+        self._parsers = SpareParsers(most_bytes)
         self._buffer = memoryview(bytearray(_READ_BYTES))
         #: Those that wait for a request, the one that was used last at the end.
         self._idle: list[Connection] = []
@@ -142,7 +142,7 @@ class ConnectionPool:
         peer = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1)
         # From here on the socket is the loop's, which closes it where this fails.
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(peer, self._most_bytes, self._buffer), sock=peer
+            lambda: Connection(peer, self._parsers, self._buffer), sock=peer
         )
         if tls is not None:
             # Certificates do not have the dot of the root that a name may end in.

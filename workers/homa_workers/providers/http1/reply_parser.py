@@ -18,6 +18,8 @@ from homa_workers.providers.reply_size import is_failure, most_read
 HEAD_BYTES = 64 * 1024
 #: What each piece of a chunked body may bring beside it: its length, extensions, and ends of lines.
 _FRAMING_BYTES = 64
+#: Most parsers that are kept for the next replies.
+_SPARE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,6 @@ class ReplyParser:
     def may_be_followed(self) -> bool:
         """Whether the connection can carry another request."""
         return self.is_complete and not self.excess and self.flaw is None and self._keeps_alive
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether anything of the reply has come."""
-        return bool(self._status) or self._head_left < HEAD_BYTES
 
     def feed(self, data: bytes | memoryview) -> None:
         """Reads what has come; afterwards `is_complete`, `flaw` or neither says how things stand."""
@@ -216,3 +213,26 @@ class ReplyParser:
             self.is_complete = True
             # Asked here: llhttp forgets it with the message.
             self._keeps_alive = self._parser.should_keep_alive()
+
+
+class SpareParsers:
+    """Parsers that no reply is read with: thousands of connections wait for theirs, and few read at once.
+
+    Args:
+        most_bytes: of a reply's body, as it comes.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self._spare: list[ReplyParser] = []
+
+    def take(self) -> ReplyParser:
+        """One that expects a reply."""
+        return self._spare.pop() if self._spare else ReplyParser(self.most_bytes)
+
+    def give_back(self, parser: ReplyParser) -> None:
+        """One that has read a whole reply, behind which another one may follow: in no other state is one used again."""
+        if len(self._spare) < _SPARE:
+            # It must not hold what it has read.
+            parser.begin()
+            self._spare.append(parser)

@@ -194,8 +194,13 @@ local function end_attempt(id, r, report)
         nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
         terms = report.terms, fees = report.fees, counted = open and counted_tokens(line) or nil,
         -- A late reply settles the last call only; what steps before it left unresolved stays unresolved.
-        steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
+        held = r.hb, steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
+      -- What the next attempt waits for is its own.
+      if r.hb and not good then
+        redis.call('HDEL', K.job(id), 'hb')
+        r.hb = nil
+      end
     end
     if open then mark_open(id, r, r.at) end
     if report.outcome == 'rate_limited' then forget_refusal(id, r.at - REFUSALS) end

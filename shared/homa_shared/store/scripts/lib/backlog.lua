@@ -1,4 +1,4 @@
---! use clock, record
+--! use clock, record, waits
 -- Where a job waits. Its group is (queue, lane, target, tenant); the sequence number is its place there for good (of
 -- Dramatiq messages, which alone have priorities, behind all places of the priorities before its own), so that
 -- a job that comes back (recovery, backoff, a budget that turned) stands at the head of its own group again.
@@ -63,6 +63,7 @@ local function make_ready(id, r, due_ms)
     count(r.q, r.ln, 'due', 1)
   else
     redis.call('HSET', K.job(id), 'st', 'queued')
+    if r.kd ~= 'm' and (r.sb or now) < now then redis.call('HSET', K.job(id), 'rd', now) end
     enqueue(id, r)
   end
 end
@@ -71,17 +72,22 @@ end
 local function set_aside(id, r, reason)
   redis.call('ZADD', K.waiting(reason), r.sq, id)
   redis.call('ZADD', K.reasons(), 'NX', now, reason)
-  redis.call('HSET', K.job(id), 'st', 'waiting', 'why', reason)
+  redis.call('HSET', K.job(id), 'st', 'waiting', 'why', reason, 'rd', now)
   count(r.q, r.ln, 'waiting', 1)
 end
 
-local function leave_waiting(id, r)
+-- `goes_on`: how long it has waited is written down.
+local function leave_waiting(id, r, goes_on)
   local waiting = K.waiting(r.why)
   if redis.call('ZREM', waiting, id) == 1 then
     count(r.q, r.ln, 'waiting', -1)
     if redis.call('EXISTS', waiting) == 0 then redis.call('ZREM', K.reasons(), r.why) end
   end
   redis.call('HDEL', K.job(id), 'why')
+  local ms = now - (r.rd or now)
+  if not goes_on or ms < C.WAIT_TOLD_MS then return end
+  r.hb = Waits.add(r.hb, ms, (string.gsub(r.why, ':', ' ', 1)))
+  redis.call('HSET', K.job(id), 'hb', r.hb)
 end
 
 -- Jobs of a reason back to their groups, since it has passed for them; returns how many.
@@ -89,7 +95,7 @@ local function release_jobs(reason, ids)
   for _, id in ipairs(ids) do
     local r = load_record(id)
     if r and r.st == 'waiting' then
-      leave_waiting(id, r)
+      leave_waiting(id, r, true)
       make_ready(id, r)
       ring(r.q, 1)
     else

@@ -66,6 +66,7 @@ local function thaw(s, why)
   publish('scope.unfrozen', {target = s.name, detail = int(s.frozen - now) .. ' ms early' .. why})
   set(s, 'frozen', now)
   set(s, 'refused', 0)
+  if (s.held_till or 0) > now then set(s, 'held_till', now) end
 end
 
 -- A call that began at that time got through. True when it was the probe of a freeze, which ends by it.

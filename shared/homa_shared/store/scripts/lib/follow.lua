@@ -105,7 +105,7 @@ local function hand_over(key)
   if not successor then return 0 end
   local record = load_record(successor)
   redis.call('SET', K.leader(key), successor)
-  leave_waiting(successor, record)
+  leave_waiting(successor, record, true)
   make_ready(successor, record)
   ring(record.q, 1)
   return 1

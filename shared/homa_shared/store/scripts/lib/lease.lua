@@ -1,4 +1,4 @@
---! use record, limiter, breaker, take_call, grants
+--! use record, limiter, breaker, take_call, grants, past_holds
 -- Reserving and leasing: from here on the job runs, and what it was given may be called at once.
 -- Gives: reserve_call(r, plan, cost, caps), the record's fields of a call; lease(id, r, backlog, fields); tell_taken().
 local took = {}
@@ -12,6 +12,8 @@ local function reserve_call(r, plan, cost, caps)
   breaker_pass(breaker(plan.real))
   local fields = {'ps', plan.account, 'qs', plan.quota}
   if r.xt then fields[5], fields[6] = 'xt', r.xt end
+  local waits = Waits.over(r, plan)
+  if waits then fields[#fields + 1], fields[#fields + 2] = 'hb', waits end
   if plan.real ~= r.tg then
     fields[#fields + 1], fields[#fields + 2] = 'tt', plan.real
     r.tt = plan.real

@@ -27,7 +27,7 @@ end
 local function follow_clock(s)
   local ahead = ahead_ms(s.seen)
   if ahead == 0 then return end
-  for _, field in ipairs({'frozen', 'frozen_at', 'probe', 'grown', 'cut_at', 'told_at', 'lowered', 'tight_at'}) do
+  for _, field in ipairs({'frozen', 'frozen_at', 'probe', 'grown', 'cut_at', 'told_at', 'lowered', 'tight_at', 'held_till'}) do
     if (s[field] or 0) > 0 then set(s, field, s[field] - ahead) end
   end
   for _, dimension in ipairs(DIMENSIONS) do
@@ -42,7 +42,10 @@ local function scope(name)
     s = {name = name, dirty = {}}
     -- A scope has a few of all fields that it may have.
     local flat = redis.call('HGETALL', K.scope(name))
-    for i = 1, #flat, 2 do if SCOPE[flat[i]] then s[flat[i]] = number_of(flat[i + 1]) end end
+    for i = 1, #flat, 2 do
+      local field = flat[i]
+      if SCOPE[field] then s[field] = number_of(flat[i + 1]) elseif field == 'held' then s.held = flat[i + 1] end
+    end
     follow_clock(s)
     scopes[name] = s
   end
