@@ -27,6 +27,7 @@ from benchmarks import (
     inflight,
     latency,
     lightness,
+    manyrows,
     metrics,
     middleware,
     quota,
@@ -64,6 +65,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,
+    "manyrows": manyrows.figures,
     "quotes": quotes.figures,
     "fakes": fakes.figures,
 }

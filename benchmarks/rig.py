@@ -76,10 +76,14 @@ class Rig:
             return json.load(reply)
 
     def slowest_script_ms(self) -> float:
-        """The longest script since the rig was made, from the store's slow log."""
+        """The longest script since the rig was made or the slow log emptied, from the store's slow log."""
         entries = self.store.run(Op((("SLOWLOG", "GET", 10_000),), lambda replies: replies[0]))
         times = [entry[2] for entry in entries if bytes(entry[3][0]).upper() == b"EVALSHA"]
         return max(times, default=SLOW_US) / 1000
+
+    def forget_slow_scripts(self) -> None:
+        """Empties the store's slow log."""
+        self.store.run(Op((("SLOWLOG", "RESET"),), lambda _: None))
 
     def rewriting(self) -> bool:
         """Whether the store rewrites its append-only file just now."""

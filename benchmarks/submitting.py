@@ -17,16 +17,19 @@ def figures() -> Iterator[Figure]:
     with rig() as r, r.homa() as homa:
         requests = list(prompts(50_000, SIZE))
         homa.submit_batch(iter(requests[:500]), model=MODEL, max_tokens=200)
+        r.forget_slow_scripts()
         empty = r.used_memory()
         start = time.perf_counter()
         homa.submit_batch(iter(requests), model=MODEL, max_tokens=200)
         rate = len(requests) / (time.perf_counter() - start)
+        slowest = r.slowest_script_ms()
+        # The slow log keeps some kilobytes of each script's arguments: memory of the measurement and not of the jobs.
+        r.forget_slow_scripts()
         payload = sum(len(request["prompt"]) for request in requests) / len(requests)
         per_job = (r.used_memory() - empty) / len(requests) - payload
         how = f"{len(requests)} jobs of 2 KB in one batch"
         yield at_least("submit_batch from one process, jobs/s", rate, 5000, 20_000, how, "{:.0f}")
         yield at_most("store memory per queued job beyond its prompt, B", per_job, 800, 400, how, "{:.0f}")
-        slowest = r.slowest_script_ms()
     yield at_most("longest script while submitting, ms", slowest, 20, 5, how, "{:.1f}")
     yield from _backlog()
 

@@ -7,6 +7,7 @@ provider or a store that is in use; `-m live` alone keeps them.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -63,6 +64,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(PROVIDER_VARIABLES) or (name.startswith("HOMA_") and not name.startswith("HOMA_TEST_")):
             del os.environ[name]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Campaigns last for minutes, and bound their waits themselves: nothing ends the process in their midst."""
+    if item.get_closest_marker("chaos") is not None:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str | None:

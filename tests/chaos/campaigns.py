@@ -12,6 +12,7 @@ from tests.chaos import (
     group_faults,
     idleness,
     money_faults,
+    output_faults,
     provider_faults,
     state_faults,
     store_faults,
@@ -92,5 +93,6 @@ CAMPAIGNS = (
         flow_faults.kills_on_a_budget,
         partial(flow_faults.kills_on_a_budget, 40, 5, cap_usd="0.0006", of_workers=1, of_clients=1, concurrency=4),
     ),
+    Campaign("outputs", output_faults.killed_writers, partial(output_faults.killed_writers, 300, kills=2)),
     Campaign("storm", storm, partial(storm, 4, jobs_a_round=20)),
 )

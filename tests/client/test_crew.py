@@ -18,6 +18,7 @@ from homa.client.crew import Crew
 from homa.supervision import processes
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.settings.model import Settings, load_settings
+from homa_shared.store.embedded import EmbeddedStore
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -57,6 +58,33 @@ def test_a_process_that_cannot_be_started_at_once_is_started_later(
     with Homa.local(settings=load_settings(env=environment, cwd=tmp_path)) as homa:
         assert homa.submit("Hello", model=MODEL).result(timeout=PATIENCE_S).text
     assert errors == []
+
+
+def test_a_worker_starts_beside_a_store_that_does_not_run_yet(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither waits for the other: the store is not started before the worker is, and the line is said all the same."""
+    begun, ensure, start = threading.Event(), EmbeddedStore.ensure, processes.start
+
+    def after_the_worker(self: EmbeddedStore) -> str:
+        assert begun.wait(PATIENCE_S), "the worker waits for the store"
+        return ensure(self)
+
+    def noted(*args: Any, **options: Any) -> processes.Process:
+        begun.set()
+        return start(*args, **options)
+
+    monkeypatch.setattr(announcement, "_said", False)
+    monkeypatch.setattr(EmbeddedStore, "ensure", after_the_worker)
+    monkeypatch.setattr(processes, "start", noted)
+    alone = {name: value for name, value in environment.items() if name != "HOMA_REDIS_URL"}
+    settings = load_settings(env=alone, cwd=tmp_path)
+    try:
+        with Homa.local(settings=settings) as homa:
+            assert homa.submit("Hello", model=MODEL).result(timeout=PATIENCE_S).text
+        assert "a worker for openai runs here" in capfd.readouterr().err
+    finally:
+        EmbeddedStore(settings.home).stop()
 
 
 def test_whoever_waits_is_told_what_can_never_be_started(

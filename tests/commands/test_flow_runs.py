@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import uuid
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,7 @@ def test_a_run_is_cancelled_paused_and_resumed(staffed: Fleet, invoke: Invoke, d
         (["--model", MODEL], "--flow with --model: the steps of the flow say it"),
         (["--prompt", "x"], "--flow with --prompt: the steps of the flow say it"),
         (["--detach"], "--flow with --detach: flows do not take it"),
+        (["--max-failures", "many"], "--max-failures is 'many': expected a number of 1 or more"),
         (["--fill", "b"], "--flow with --fill: flows do not take it"),
         (["--retry", "failed"], "--flow with --retry: flows do not take it"),
         (["-o", "out.doc"], "--output out.doc: no format is called .doc"),
@@ -229,3 +231,25 @@ def test_what_is_to_be_known_of_documents_is_told(staffed: Fleet, invoke: Invoke
     assert first["homa"]["notes"] == ["its encoding is guessed: cp1252 (name it with --encoding)"]
     assert first["homa"]["job"]
     assert "notes" not in second["homa"]
+
+
+def test_too_many_failures_pause_the_run(staffed: Fleet, invoke: Invoke, folder: Path) -> None:
+    name = f"f{uuid.uuid4().hex[:8]}"
+    (folder / "flow.toml").write_text(
+        f'name = "{name}"\n[steps.one]\nmap = "inputs"\nprompt = "{{{{text}}}}"\nmodel = "{MODEL}"\n'
+        f'[steps.ask]\nwait = ["one", "inputs"]\nprompt = "{{{{odd}}}}"\n'
+    )
+    rows = [{"id": str(n), "text": f"{name} {n}", **({"odd": "x"} if n > 1 else {})} for n in range(4)]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ("run", "rows.jsonl", "--flow", "flow.toml", "-o", "out.jsonl", "--max-failures")
+    said = invoke(staffed, *arguments, "2")
+    assert (said.exit_code, "2 failed (--max-failures 2): run f" in said.stderr) == (3, True), said.stderr
+    run = said.stderr.split("(--max-failures 2): run ")[1].split(" ")[0]
+    view = staffed.store.run(reads.batch(staffed.store.keys, run))
+    assert view is not None
+    assert view.paused_why == "2 failed (--max-failures 2)"
+    assert view.live == 2, "those that somebody is to be asked about"
+    staffed.store.run(admin.cancel_batch(staffed.store.keys, run))
+    again = invoke(staffed, *arguments, "5")
+    assert (again.exit_code, run_of(again.stderr)) == (1, run)
+    assert [line["error"] is not None for line in lines(folder / "out.jsonl")] == [True] * 4

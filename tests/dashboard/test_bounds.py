@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from homa.gateway.dashboard.charts import CHARACTER, day_chart
 from homa.gateway.dashboard.pages import costs, overview
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
@@ -81,3 +82,10 @@ async def test_more_live_pages_than_a_process_bears_stand_still(
     assert browser.headers["retry-after"]
     await browser.get()
     assert browser.status == 200
+
+
+def test_a_charts_labels_have_the_room_that_they_need() -> None:
+    small = day_chart(["2026-11-30"], {"m": {"2026-11-30": 12}})
+    large = day_chart(["2026-11-30"], {"m": {"2026-11-30": 5_000_000_000}})
+    assert max(len(label) for _, label in small.grid) * CHARACTER <= small.left > large.left
+    assert all(bar.x >= small.left for bar in small.bars)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from homa import Flow
 from homa.gateway.dashboard.app import dashboard_routes
 from homa.gateway.dashboard.assets import asset
 from homa_shared.store import reads
-from tests.commands_b.stand import Stand
+from homa_shared.store.transitions.attempts import Report
+from homa_shared.store.transitions.flows import ask as wait_for_answer
+from tests.commands_b.stand import MODEL, Stand
 from tests.dashboard.conftest import Browser
 
 PAGES = ("", "/jobs", "/batches", "/failures", "/costs", "/limits", "/workers", "/schedules", "/events", "/audit")
@@ -73,6 +76,29 @@ async def test_what_jobs_bring_is_text_on_every_page(browser: Browser, stand: St
     for text in seen:
         assert "<script>alert" not in text
         assert "<img" not in text
+
+
+async def test_a_run_of_a_flow_shows_its_steps_and_what_waits_for_an_answer(browser: Browser, stand: Stand) -> None:
+    flow = Flow("approved")
+    verdict = flow.wait(prompt="Is {{text}} good?", on=MODEL, name="verdict")
+    flow.map(verdict, prompt="{{verdict}}", model=MODEL, max_tokens=20, name="said")
+    run = stand.homa.run(flow, [{"text": "it"}, {"text": "that"}])
+    text = await browser.get(f"/batches/{run.id}")
+    assert "flow approved, 2 inputs" in text
+    assert ">verdict<" in text
+    assert "wait, an answer from outside" in text
+    assert f"homa flow show {run.id}" in text
+    assert "wait for an answer" not in text
+    for i, claim in enumerate(stand.take()):
+        stand.store.run(
+            wait_for_answer(
+                stand.store.keys, (claim.id, claim.attempt), Report("asked").encode(), f"token{i}", 60_000, b"{}"
+            )
+        )
+    text = await browser.get(f"/batches/{run.id}")
+    assert re.search(r">2</a> wait for an answer from outside", text)
+    assert "0 of 2" in text
+    assert "Steps" not in await browser.get(f"/batches/{stand.batch(good=1)}")
 
 
 async def test_a_jobs_page_tells_what_it_waited_for(browser: Browser, stand: Stand) -> None:

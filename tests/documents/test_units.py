@@ -253,7 +253,7 @@ def test_an_empty_document_is_one_unit() -> None:
     ("given", "why"),
     [
         ({"kind": "sentence"}, "expected document, page, section, chunk"),
-        ({"kind": CHUNK, "tokens": 0}, "--chunk-tokens is 0: expected 1 or more"),
+        ({"kind": CHUNK, "tokens": 0}, "--chunk-tokens is 0: expected 1 to 1,000,000"),
         ({"kind": CHUNK, "tokens": 10, "overlap": 10}, "--overlap is 10: expected 0 to 5"),
         ({"kind": CHUNK, "tokens": 10, "overlap": -1}, "--overlap is -1: expected 0 to 5"),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 from homa import AsyncHoma, Flow, InvalidRequest
 from homa.testing import FakeHoma, Refused, fake
+from tests.fixtures.bucket_server import Bucket
 from tests.patience import PATIENCE_S
 from tests.worker.cell import MINI, Cell
 
@@ -130,7 +131,7 @@ def test_files_without_an_output_are_inputs_too(homa: FakeHoma, folder: Path, ca
         (["contracts/"], "nowhere/out.csv", "nowhere/out.csv cannot be written: .* is no folder that"),
         (["contracts/"], "contracts/", "holds other files: expected a new or empty folder"),
         (["contracts/"], 3, "output is 3: expected a path"),
-        (["contracts/"], "s3://bucket/out.csv", "expected a file or folder of this machine"),
+        (["contracts/"], "https://x.example/out.csv", "nothing is written to web servers"),
         (["contracts/a.txt"], "contracts/a.txt", "no format|exists|output of this run"),
         (["there.csv"], "there.csv", "exists: expected another place, or force=True"),
         ([], "out.csv", None),
@@ -184,3 +185,21 @@ def test_what_was_guessed_of_files_is_told(homa: FakeHoma, folder: Path, caplog:
     homa.run(two, ["a.txt"], output="out.jsonl")
     (line,) = (json.loads(each) for each in Path("out.jsonl").read_text().splitlines())
     assert (list(line["answers"]), line["homa"]["notes"]) == (["one", "two"], [told[2].removeprefix("a.txt: ")])
+
+
+async def test_results_may_go_to_a_bucket(folder: Path, bucket: Bucket) -> None:
+    flow = Flow("digest")
+    flow.reduce(flow.map(prompt="{{text}}", model=MODEL), prompt="All: {{items}}", model=MODEL, name="digest")
+    with fake("fine") as homa:
+        homa.run(flow, ["contracts/a.txt"], output="s3://lake/out.csv")
+        assert bucket.objects["out.csv"].count(b"digest,fine") == 1
+        bucket.put("out.csv", "precious")
+        with pytest.raises(InvalidRequest, match=r"s3://lake/out\.csv exists"):
+            homa.run(flow, ["contracts/a.txt"], output="s3://lake/out.csv")
+        assert bucket.objects["out.csv"] == b"precious"
+        homa.run(flow, ["contracts/a.txt"], output="s3://lake/out.csv", force=True)
+        assert bucket.objects["out.csv"].count(b"digest,fine") == 1
+    async with fake("good") as away:
+        assert isinstance(away, AsyncHoma)
+        await away.run(flow, ["contracts/a.txt"], output="s3://lake/async.csv")
+    assert bucket.objects["async.csv"].count(b"digest,good") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from homa.flows.drawing import as_text
 from homa.flows.toml import read_flow
 from homa.testing import FakeHoma, fake
 from homa_shared.calls import tools
+from homa_shared.model.errors import StoreFull
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
+from tests.fixtures.store import eventually
 from tests.flows.runs import RUN, Runs, reduction, source, step
 from tests.patience import PATIENCE_S
 
@@ -126,6 +131,32 @@ def test_many_parts_come_in_chunks(homa_echo: FakeHoma) -> None:
     assert [str(answer) for answer in result.answers["each"]] == [f"({n})" for n in range(350)]  # type: ignore[union-attr]
 
 
+def test_a_full_store_gets_the_parts_later_and_holds_up_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    full, real = threading.Event(), AsyncStore.run
+    full.set()
+
+    async def run(store: AsyncStore, op: Op[Any]) -> Any:
+        if full.is_set() and op.script is not None and op.script.name == "put_items":
+            raise StoreFull("no room")
+        return await real(store, op)
+
+    monkeypatch.setattr(AsyncStore, "run", run)
+    made: list[str] = []
+
+    @tool
+    def letters(text: str) -> list[str]:
+        made.append(text)
+        return list(text)
+
+    with fake({"*": lambda call: f"({call.prompt})"}) as homa:
+        begun = homa.run(documents(letters), [{"text": "ab"}])
+        eventually(lambda: len(made) > 1)
+        assert homa.job(f"{begun.id}-0").state != "failed"
+        full.clear()
+        (result,) = begun.results(timeout=PATIENCE_S)
+        assert result.reply.text == "(All: (a)\n\n(b))"
+
+
 def test_what_is_wrong_is_refused_where_it_is_declared() -> None:
     flow = Flow("one")
     function = sentences()
@@ -186,6 +217,24 @@ def test_parts_come_only_while_their_step_runs(runs: Runs) -> None:
     assert runs.node("whole 1") == f"x failed {second.id}"
     assert runs.drained() == ["facts 0.0", "facts 0.1", "facts 0.2", "whole 0~1.0"]
     assert (runs.batch().state, runs.batch().total, runs.batch().succeeded) == ("complete", 6, 5)
+
+
+@pytest.mark.store
+@pytest.mark.parametrize("answered_before", [0, 1, 2, 3])
+def test_a_step_that_is_lost_behind_its_last_part_leaves_what_is_made_of_them(runs: Runs, answered_before: int) -> None:
+    """As where its worker is lost three times before it is settled: its parts are there, and are gone on with once."""
+    runs.open(GRAPH | {"whole": reduction("facts", "parts", 3, to=["told"]), "told": step("map", "whole")})
+    assert runs.put("a", seal=True) == "ok"
+    (cut,) = runs.take().claims
+    assert runs.put("x", "y", source="parts", scope="0", seal=True) == "ok"
+    done = [node for _ in range(answered_before) for node in runs.answered()]
+    runs.fail(cut)
+    done += runs.drained()
+    assert done == ["facts 0.0", "facts 0.1", "whole 0~1.0", "told 0"]
+    counts = runs.flow().steps
+    assert (counts["whole"].get("absent", 0), counts["told"].get("absent", 0)) == (0, 0)
+    assert not runs.node("told 0").startswith("x ")
+    assert (runs.batch().state, runs.batch().succeeded) == ("complete", 4)
 
 
 @pytest.mark.store

@@ -20,7 +20,8 @@ from homa.gateway.batches import work as steps
 from homa.gateway.batches.file_batches import BatchRequest, FileBatches
 from homa.gateway.batches.keeper import Keeper
 from homa.gateway.batches.promotion import Promoter
-from homa.gateway.batches.work import BatchWork, Workshop
+from homa.gateway.batches.work import BatchWork
+from homa.gateway.batches.workshop import Workshop
 from homa.gateway.files.kept_files import KeptFiles, PartWriter
 from homa.gateway.line_formats import LINE_FORMATS
 from homa.submit.submitter import Submitter
@@ -53,6 +54,9 @@ def lone_module_cell(
 def cell(lone_module_cell: Cell) -> Cell:
     """A worker, and no gateway but those of the test."""
     lone_module_cell.simulator.configure(**DEFAULTS)
+    # As if one had been seen in days to come: on a slow machine the worker would stand in for those that die here.
+    seen = ("SET", lone_module_cell.store.keys.gateway_seen(), 2**52)
+    lone_module_cell.store.run(read((seen,), lambda told: told))
     return lone_module_cell
 
 

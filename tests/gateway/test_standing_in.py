@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,14 @@ import pytest
 
 from homa.drivers.context import Context
 from homa.gateway import standing_in
+from homa.gateway.batches import keeper
 from homa.gateway.batches.keeper import Keeper
-from homa.gateway.files.kept_files import FilesElsewhere
-from homa_shared.model.constants import UNTENDED_MS
+from homa.gateway.batches.work import BatchWork
+from homa.gateway.files.kept_files import FilesElsewhere, LostPart
+from homa_shared.model.constants import INPUT_LOST_MS, UNTENDED_MS
 from homa_shared.settings.model import load_settings
 from homa_shared.store.gateway_batches import GatewayBatch, Status, find_batch
+from homa_shared.store.gateway_lines import Answers, Moved, answer_jobs
 from homa_shared.store.gateway_work import (
     FilePlace,
     claim_batches,
@@ -160,6 +164,16 @@ async def test_none_stands_in_beside_a_gateway(cell: Cell) -> None:
     assert (claimed.ids, claimed.gateway_lives) == ([], True)
 
 
+async def test_a_gateway_whose_hands_are_full_is_known_to_live(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "_MOST", 0)
+    batch_id = await submit(cell, 3)
+    let_time_pass(cell, batch_id)
+    async with gateway(cell) as shop:
+        assert await Keeper(shop)._look()
+    assert not cell.store.run(is_untended(cell.store.keys, HERE))
+    assert found(cell, batch_id).status is Status.VALIDATING
+
+
 async def test_a_batch_whose_files_are_elsewhere_is_left_to_others_and_says_so(cell: Cell, tmp_path: Path) -> None:
     cell.start_worker("openai")
     batch_id = await submit(cell, 5)
@@ -182,6 +196,70 @@ async def test_a_batch_whose_files_are_elsewhere_is_left_to_others_and_says_so(c
         await asyncio.gather(keeping, return_exceptions=True)
     assert not held(cell, batch_id)
     assert len(await answers(cell, batch_id)) == 5
+
+
+def let_window_pass(cell: Cell, batch_id: str) -> None:
+    """It ended a day ago, and a moment."""
+    key = cell.store.keys.gateway_batch(batch_id)
+    past = found(cell, batch_id).now_ms - INPUT_LOST_MS
+    cell.store.run(read((("HSET", key, "expires", past),), lambda told: told))
+
+
+async def test_a_batch_whose_input_nobody_reaches_ends_a_day_after_its_window(cell: Cell, tmp_path: Path) -> None:
+    batch_id = await submit(cell, 5, webhook="https://hook.example/")
+    stranger = replace(cell, env={**cell.env, "HOMA_HOME": str(tmp_path / "elsewhere")})
+    async with gateway(stranger) as shop:
+        with pytest.raises(FilesElsewhere):
+            await work(shop, batch_id)
+        let_window_pass(cell, batch_id)
+        await work(shop, batch_id)
+    batch = found(cell, batch_id)
+    assert batch.status is Status.FAILED
+    (error,) = batch.said("errors")
+    assert error["code"] == "input_file_unavailable"
+    assert error["message"].startswith("all lines have no answer: no gateway or worker has reached")
+    told = read((("HMGET", cell.store.keys.batch(batch_id), "webhook", "state"),), lambda replies: replies[0])
+    assert cell.store.run(told) == [b"https://hook.example/", b"complete"]
+
+
+async def _until_answered(cell: Cell, work: BatchWork, lines: int) -> None:
+    while found(cell, work.id).answered < lines:
+        with suppress(LostPart):
+            await work.step()
+        await asyncio.sleep(0)
+
+
+async def test_answers_do_not_wait_for_a_part_that_is_lost_and_are_kept(cell: Cell) -> None:
+    """The file vanishes while its lines become jobs."""
+    cell.start_worker("openai")
+    batch_id = await submit(cell, 30)
+    home = Path(cell.env["HOMA_HOME"])
+    async with gateway(cell) as shop:
+        one = BatchWork(shop, batch_id)
+        while found(cell, batch_id).cursor < WINDOW:
+            await one.step()
+        await one.aclose()
+        for part in (home / "files").rglob(f"{found(cell, batch_id).input}/*"):
+            part.unlink()
+        await asyncio.to_thread(eventually, lambda: cell.jobs() == WINDOW)
+        again = BatchWork(shop, batch_id)
+        again._is_here = True  # what vanishes is not missed at once
+        async with asyncio.timeout(PATIENCE_S):
+            await _until_answered(cell, again, WINDOW)
+        with pytest.raises(LostPart):
+            await again.step()
+        let_window_pass(cell, batch_id)
+        async with asyncio.timeout(PATIENCE_S):
+            await work(shop, batch_id)
+    batch = found(cell, batch_id)
+    assert (batch.status, batch.count("n.succeeded")) == (Status.FAILED, WINDOW)
+    assert batch.said("errors")[0]["message"].startswith(f"{30 - WINDOW} of 30 lines have no answer: ")
+    async with gateway(cell) as shop:
+        output = b"".join([piece async for piece in shop.files.read(batch.raw["output"])])
+    assert len(output.splitlines()) == WINDOW
+    # Who comes too late changes nothing of what was told.
+    late = answer_jobs(cell.store.keys, batch_id, batch.written, batch.written + 1, Answers(counts={"answered": 1}))
+    assert cell.store.run(late) is Moved.GONE
 
 
 async def test_what_holds_a_batch_is_told_until_it_goes_on(cell: Cell) -> None:

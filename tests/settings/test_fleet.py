@@ -114,7 +114,7 @@ def test_an_unknown_model_is_refused_with_what_is_known(model: str, complaint: s
 
 
 def test_an_empty_fleet_says_how_to_configure_a_provider() -> None:
-    with pytest.raises(UnknownModel, match="providers are none; set a provider's key"):
+    with pytest.raises(UnknownModel, match="none is configured yet; set a provider's key"):
         Fleet().resolve("openai:gpt-6-sol")
     for target, how in (("openai:gpt-6-sol", "; OPENAI_API_KEY"), ("ollama:x", "; OLLAMA_HOST")):
         with pytest.raises(UnknownModel, match=f"{how} sets it up, where its workers run"):

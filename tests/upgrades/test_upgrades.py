@@ -16,6 +16,7 @@ import pytest
 
 from homa import AsyncHoma
 from homa_shared.calls import request
+from homa_shared.calls.batch_beginning import BEGINNING_VERSION
 from homa_shared.calls.request import JobRequest
 from homa_shared.model import records
 from homa_shared.store import operation as store_op
@@ -174,10 +175,29 @@ async def test_a_newer_client_writes_the_old_version_while_an_old_worker_lives(
     monkeypatch.setattr(request, "REQUEST_VERSION", 2)
     async with AsyncHoma(settings=cell.settings()) as homa:
         job = await homa.submit("Hello", model=MINI)
-        assert await fact(cell, job.id, "v") == 1
+        assert await fact(cell, job.id, "v") is None, "of the first version, which need not be told"
         view = await cell.view(job.id)
         assert view.request is not None
         assert JobRequest.decode(view.request).version == 1
+
+
+@pytest.mark.parametrize(("known", "is_whole"), [(BEGINNING_VERSION - 1, True), (BEGINNING_VERSION, False)])
+async def test_lines_keep_their_beginnings_while_a_worker_lives_that_puts_none_before_them(
+    cell: Cell, known: int, is_whole: bool
+) -> None:
+    told = {"provider": "openai", "queues": ["openai"], "reads": {"record": 1, "request": known}}
+    await cell.store.run(renew(cell.keys, worker="other", lease_ms=30_000, facts=told, attempts=[]))
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        batch = await homa.submit_batch([f"Hello {i}" for i in range(9)], model=MINI, system="Be brief.")
+        stored = await cell.store.run(
+            store_op.read((("GET", cell.keys.request(f"{batch.id}-3")),), lambda replies: replies[0])
+        )
+        assert (b"Be brief." in stored) is is_whole
+        view = await cell.view(f"{batch.id}-3")
+        assert view.request is not None
+        asked = JobRequest.decode(view.request)
+        assert [message["content"] for message in asked.messages] == ["Be brief.", "Hello 3"]
+        assert asked.version == known
 
 
 async def test_it_writes_its_own_version_once_every_live_worker_reads_it(

@@ -16,6 +16,7 @@ from tests.worker.cell import Cell
 def thresholds() -> Iterator[tuple[int, int, int]]:
     before = gc.get_threshold()
     yield before
+    gc.enable()
     gc.unfreeze()
     gc.set_threshold(*before)
 
@@ -26,8 +27,10 @@ def test_the_command_collects_rarely_once_all_is_made(
     for name, value in cell.environment().items():
         monkeypatch.setenv(name, value)
     # There is no such batch: the worker drains at once.
+    gc.disable()  # as the command does while it starts
     assert main(["openai", "--for-batch", "b0"]) == 0
     assert gc.get_threshold()[0] == YOUNG > thresholds[0]
+    assert gc.isenabled()
     assert gc.get_freeze_count() > 0
 
 

@@ -57,7 +57,7 @@ def schema_of(given: str | None) -> Mapping[str, Any] | None:
         return None
     if not given.strip():
         raise InvalidRequest("--schema is empty: expected the name of a file, or a JSON schema")
-    text = given if (file := schema_file(given)) is None else read_argument(f"@{file}", "--schema")
+    text = given if (file := schema_file(given)) is None else read_argument(f"@{file}", "--schema", named=given)
     try:
         schema = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from homa.cli.option_types import nano_usd, seconds
+from homa.cli.option_types import TargetText, nano_usd, seconds
 from homa.submit.job_options import rows
 from homa.submit.option_checks import Dollars, Number, OneOf, Seconds, Whole
 from homa.submit.option_row import Command, Flag, JobOption
@@ -52,7 +52,7 @@ class JobFlags:
             metavar=flag.metavar,
             multiple=flag.repeated,
             required=self._command in flag.required and name not in self._optional,
-            **_type_of(row),
+            **({"type": TargetText()} if name == "model" else _type_of(row)),
             **_default_of(flag, self._command),
         )
 

@@ -11,7 +11,7 @@ from homa.client.management.limits import EstimateError, LimitInfo, Limits, limi
 from homa.client.management.units import ms_of_span
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import nearest
-from homa_shared.settings.names import suggestion
+from homa_shared.settings.names import one_of, suggestion
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 
@@ -64,7 +64,7 @@ def unfreeze(scope: str, as_json: bool) -> None:
 
 
 def _unknown(scope: str, known: list[str]) -> InvalidRequest:
-    hint = suggestion(nearest(scope, known)) or f": expected one of {', '.join(known) or 'none yet'}"
+    hint = suggestion(nearest(scope, known)) or f": {one_of(known)}"
     return InvalidRequest(f"there is no scope {scope!r}{hint}")
 
 

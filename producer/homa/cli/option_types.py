@@ -13,11 +13,19 @@ from datetime import date
 import click
 
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.example_models import OPENAI
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: Beyond it neither clocks nor the store's arithmetic can be relied on.
 _LONGEST_MS = 36_525 * 86_400_000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?")
+
+
+class TargetText(click.types.StringParamType):
+    """A target or an alias: where it is missing, the error says what one looks like."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return f"Expected provider:model, such as {OPENAI.target}, or an alias."
 
 
 def span_ms(text: str) -> int:

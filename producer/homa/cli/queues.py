@@ -13,6 +13,7 @@ from homa.cli.output import json_option, number, print_json, print_table
 from homa.client.management.queues import QueueInfo, queues
 from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.settings.names import one_of
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 
@@ -94,7 +95,7 @@ def _require_queue(here: Session, queue: str) -> None:
     fleet = here.store.run(admin.read_fleet(here.keys))
     known |= set(fleet.providers) if fleet else set()
     if queue not in known:
-        raise InvalidRequest(f"there is no queue {queue!r}: expected one of {', '.join(sorted(known)) or 'none yet'}")
+        raise InvalidRequest(f"there is no queue {queue!r}: {one_of(sorted(known))}")
 
 
 def _tell(queue: str, what: str, changed: bool, as_json: bool) -> None:

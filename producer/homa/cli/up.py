@@ -18,6 +18,7 @@ from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import ConfigError
+from homa_shared.settings.names import one_of
 from homa_shared.store.transitions.fleet import read_fleet
 
 #: Workers are kept running until somebody stops them.
@@ -100,7 +101,8 @@ def _chosen(configured: set[str], wanted: tuple[str, ...]) -> list[str]:
     unknown = [name for name in wanted if name.lower() not in configured]
     if unknown:
         raise ConfigError(
-            f"provider {unknown[0]!r} is not configured: expected one of {', '.join(sorted(configured)) or 'none yet'}"
+            f"provider {unknown[0]!r} is not configured: {one_of(sorted(configured))}; set its key, or "
+            f"[providers.{unknown[0]}] in homa.toml"
         )
     if not configured:
         raise ConfigError(

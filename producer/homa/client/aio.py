@@ -17,7 +17,7 @@ from homa.client.conversations.opening import AsyncDialogue
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import AsyncEventReading
 from homa.client.extensions import Extended
-from homa.client.flows.running import AsyncFlowRunning
+from homa.client.flows.aio_running import AsyncFlowRunning
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.running_files import AsyncFilesRunning

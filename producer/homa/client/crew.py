@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
 
 from homa.client.announcement import announce
 from homa.client.session import Session
@@ -24,7 +25,11 @@ from homa_shared.model.pools import alias_of, members_of, queue_of
 from homa_shared.settings.model import Settings
 from homa_shared.store import reads
 
-#: Pause before a store that does not answer is asked again, s.
+if TYPE_CHECKING:
+    from homa_shared.store.operation import Op
+
+T = TypeVar("T")
+#: Pause before a store that does not answer is asked again, s, where something is to be done there.
 _AWAY_S = 0.05
 _numbers = itertools.count(1)
 _log = logging.getLogger("homa")
@@ -65,6 +70,8 @@ class Crew:
         #: Wakes the thread. Its `put` may be called in the middle of anything, as garbage collection does.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._said = ""
+        #: Whether the store was running when it was last asked.
+        self._runs = False
         self._thread = threading.Thread(target=self._watch, name="homa-workers", daemon=True)
         self._thread.start()
 
@@ -125,7 +132,7 @@ class Crew:
                 pause_s = LOOK_EACH_S
                 self._look()
             except StoreUnavailable:
-                pause_s = LOOK_EACH_S if self._teams else _AWAY_S
+                pause_s = _AWAY_S if self._unannounced or not self._teams else LOOK_EACH_S
             except Exception as error:
                 # Whatever it is, jobs need their workers still, and the next look may go well.
                 self._tell(error)
@@ -162,12 +169,11 @@ class Crew:
                 missing |= dict.fromkeys(providers)
             self._queues[queue] = True
             (self._missed.add if providers else self._missed.discard)(queue)
-        # In a fake fleet its own workers answer, and one started here would call providers with the real keys.
-        if missing and not self._session.driver.run(ask(reads.is_fake(self._session.keys))):
+        if missing and not self._is_fake():
             self._start(list(missing))
         if self._unannounced:
-            told, self._unannounced = self._unannounced, []
-            announce(self._session, told)
+            announce(self._session, self._unannounced)
+            self._unannounced = []
 
     def _queues_of(self, model: str, fallbacks: Sequence[str]) -> list[str]:
         """Where such a job may wait, as far as this process's own settings say."""
@@ -185,13 +191,30 @@ class Crew:
         wanted = [name for name in self._providers(queue) if name not in own and name not in self._troubles]
         if not wanted or self._count is not None:
             return wanted
+        return [] if self._asked(reads.live_workers(self._session.keys, queue), absent=0) else wanted
+
+    def _is_fake(self) -> bool:
+        """Whether the fleet's own workers answer: one started here would call providers with the real keys.
+
+        A worker asks, too, once it has a store.
+        """
+        return self._asked(reads.is_fake(self._session.keys), absent=False)
+
+    def _asked(self, op: Op[T], absent: T) -> T:
+        """What the store says. One that does not run is being started, and workers start beside it.
+
+        Args:
+            absent: what holds of a store that does not run.
+        """
+        if not self._runs:
+            self._runs = self._is_running()
         try:
-            live = self._session.driver.run(ask(reads.live_workers(self._session.keys, queue)))
+            return self._session.driver.run(ask(op)) if self._runs else absent
         except StoreUnavailable:
-            if self._is_running():
+            self._runs = self._is_running()
+            if self._runs:
                 raise
-            return wanted
-        return [] if live else wanted
+            return absent
 
     def _is_running(self) -> bool:
         """Whether the store can have live workers: nobody lives in an embedded one that does not run."""

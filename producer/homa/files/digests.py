@@ -50,11 +50,13 @@ class _Numbers:
 class Digests:
     """Ids seen so far; answers membership, cannot list them."""
 
-    __slots__ = ("_numbers", "_seen")
+    __slots__ = ("_counted", "_numbers", "_seen")
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
         self._numbers: dict[str, _Numbers] = {}
+        #: Ids among the numbers.
+        self._counted = 0
 
     def add(self, custom_id: str) -> bool:
         """Remember an id; False when it was known already."""
@@ -65,7 +67,9 @@ class Digests:
                 numbers = self._numbers[begin] = _Numbers()
             if numbers is not None:
                 if numbers.takes(number):
-                    return not (numbers.beyond and digest(custom_id) in self._seen) and numbers.add(number)
+                    is_new = not (numbers.beyond and digest(custom_id) in self._seen) and numbers.add(number)
+                    self._counted += is_new
+                    return is_new
                 # What is dense now need not have been so when it was seen.
                 if number in numbers:
                     return False
@@ -82,7 +86,7 @@ class Digests:
         return (numbers is not None and number in numbers) or (bool(self._seen) and digest(custom_id) in self._seen)
 
     def __len__(self) -> int:
-        return len(self._seen) + sum(numbers.count for numbers in self._numbers.values())
+        return len(self._seen) + self._counted
 
 
 def _counted(custom_id: str) -> tuple[str, int]:

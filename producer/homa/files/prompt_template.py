@@ -107,18 +107,24 @@ class PromptTemplate:
         raise MissingField(f"has no field {name!r}, which the template uses; its fields: {', '.join(row.columns)}")
 
 
-def read_argument(argument: str, option: str) -> str:
-    """The text of an argument, or for `@file` that of the file; `option` is its name for messages."""
+def read_argument(argument: str, option: str, *, named: str | None = None) -> str:
+    """The text of an argument, or for `@file` that of the file.
+
+    Args:
+        option: its name, for messages.
+        named: how a file was named where an argument is always one; None: by `@`, which other texts may begin with.
+    """
     if not argument.startswith("@"):
         return argument
-    path = Path(argument[1:])
+    path, hint = Path(argument[1:]), "" if named is not None else "; a text that starts with @ names a file"
+    argument = argument if named is None else named
     try:
         content = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidRequest(f"{option} {argument}: the file is not valid UTF-8: save it as UTF-8") from None
     except OSError as error:
         reason = error.strerror or error
-        raise InvalidRequest(f"{option} {argument}: {reason}; a text that starts with @ names a file") from None
+        raise InvalidRequest(f"{option} {argument}: {reason}{hint}") from None
     if not content.strip():
         raise InvalidRequest(f"{option} {argument}: the file is empty")
     return content

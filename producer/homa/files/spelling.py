@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any
+
+from homa_shared.model.errors import InvalidRequest
 
 #: Units in the names of arguments, which flags leave out.
 _UNITS = ("_s", "_usd")
@@ -29,3 +33,26 @@ class Spelling(Enum):
     def is_wrong(self, name: str, value: object) -> str:
         """How a sentence about a value begins."""
         return f"{self(name)} is {value!r:.80}"
+
+
+def whole_number(given: Mapping[str, Any], name: str, least: int | None, spelled: Spelling) -> int | None:
+    """An option that is a whole number; None where it was not given.
+
+    Raises:
+        InvalidRequest: it is none, or less than `least`.
+    """
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        bounds = "" if least is None else f", {least} or more"
+        raise InvalidRequest(f"{spelled.is_wrong(name, value)}: expected a whole number{bounds}")
+    return value
+
+
+def yes_or_no(given: Mapping[str, Any], name: str, spelled: Spelling) -> bool:
+    """An option that is said or not. Raises InvalidRequest for anything else."""
+    value = given.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise InvalidRequest(f"{spelled.is_wrong(name, value)}: expected True or False")

@@ -11,7 +11,7 @@ from homa.drivers.context import Context
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.batches.file_batches import FileBatches
 from homa.gateway.batches.keeper import Keeper
-from homa.gateway.batches.work import Workshop
+from homa.gateway.batches.workshop import Workshop
 from homa.gateway.endpoint import Limits, Services
 from homa.gateway.files.kept_files import KeptFiles
 from homa.gateway.line_formats import LINE_FORMATS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context
 from homa.gateway.batches.keeper import Keeper
-from homa.gateway.batches.work import Workshop
+from homa.gateway.batches.workshop import Workshop
 from homa.gateway.files.kept_files import KeptFiles
 from homa.gateway.line_formats import LINE_FORMATS
 from homa.submit.submitter import Submitter

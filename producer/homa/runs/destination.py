@@ -8,17 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from homa.files import ResultsWriter, open_output
-from homa.files.remote.address import Address, address_of, is_address
-from homa.files.remote.working_copy import Names, WorkingCopy
+from homa.files.remote.address import is_address
+from homa.files.remote.results import checked_address, names_of
+from homa.files.remote.working_copy import WorkingCopy
 from homa.files.writers.earlier import EarlierLines
-from homa.files.writers.folder import JOURNAL
 from homa.files.writers.folder_files import StoredFiles
-from homa.files.writers.output_format import FOLDERS, TABLES, OutputFormat, output_format
+from homa.files.writers.output_format import FOLDERS, output_format
 from homa.files.writers.registry import earlier_lines
 from homa_shared.model.errors import InvalidRequest
-
-#: Formats whose file is changed in place, together with what others have in it.
-_LOCAL_ONLY = frozenset({OutputFormat.SQLITE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ class Destination:
 
     def _copy(self) -> WorkingCopy:
         address = checked_address(self.output, self.form)
-        return WorkingCopy(address, _names(address, output_format(self.output, self.form)), self.home)
+        return WorkingCopy(address, names_of(address, output_format(self.output, self.form)), self.home)
 
     def _path(self, copy: WorkingCopy) -> str:
         if self._is_folder:
@@ -100,32 +97,3 @@ class Destination:
     @property
     def _is_folder(self) -> bool:
         return output_format(self.output, self.form) in FOLDERS
-
-
-def checked_address(output: str, form: str | None) -> Address:
-    """The address of results in a bucket.
-
-    Raises:
-        InvalidRequest: nothing can be written there, or not in this format.
-    """
-    address = address_of(output, "--output")
-    if address.is_web:
-        raise InvalidRequest(f"--output {address}: nothing is written to web servers: expected s3://, gs:// or az://")
-    if not address.path.strip("/") or address.has_wildcard:
-        raise InvalidRequest(
-            f"--output {output}: expected the name of an object, {address.scheme}://bucket/results.jsonl"
-        )
-    if (chosen := output_format(output, form)) in _LOCAL_ONLY:
-        raise InvalidRequest(
-            f"--output {output}: a file of {chosen} is changed where it lies: expected another format, or a file here"
-        )
-    return address
-
-
-def _names(address: Address, form: OutputFormat) -> Names:
-    key = address.path
-    if form in FOLDERS:
-        return Names(None, (JOURNAL, f"{key.rstrip('/')}/{JOURNAL}"))
-    name = PurePosixPath(key).name
-    journal = (f"{name}.journal.jsonl", f"{key}.journal.jsonl") if form in TABLES else None
-    return Names((name, key), journal)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from homa.files.spelling import Spelling
+from homa.files.spelling import Spelling, whole_number, yes_or_no
 from homa.files.units.unit import CHUNK, CHUNK_TOKENS, DOCUMENT, MOST_TOKENS, Units
 from homa.runs.long.ways import DIVIDING, ERROR, TRUNCATE, WAYS
 from homa_shared.model.errors import InvalidRequest
@@ -44,8 +44,8 @@ class DocumentOptions:
             _units(given, way, spelled),
             way,
             _parts(given, way, spelled),
-            _whole(given, "window", 1, spelled),
-            bool(given.get("cite")),
+            whole_number(given, "window", 1, spelled),
+            yes_or_no(given, "cite", spelled),
         )
         made._check(spelled)
         return made
@@ -107,12 +107,5 @@ def _sized(given: Mapping[str, Any], most: int, spelled: Spelling) -> Units:
     Args:
         most: tokens of one, where nobody says.
     """
-    tokens, overlap = _whole(given, "chunk_tokens", 1, spelled), _whole(given, "overlap", 0, spelled)
+    tokens, overlap = whole_number(given, "chunk_tokens", 1, spelled), whole_number(given, "overlap", 0, spelled)
     return Units(CHUNK, most if tokens is None else tokens, overlap or 0, spelled=spelled)
-
-
-def _whole(given: Mapping[str, Any], name: str, least: int, spelled: Spelling) -> int | None:
-    value = given.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-        raise InvalidRequest(f"{spelled.is_wrong(name, value)}: expected a whole number, {least} or more")
-    return value

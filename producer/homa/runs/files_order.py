@@ -9,9 +9,9 @@ from typing import Any
 
 from homa.files import DEFAULT_PROMPT, PromptTemplate, ReadOptions, output_format
 from homa.files.remote.address import is_address
-from homa.files.spelling import Spelling
+from homa.files.remote.results import checked_address
+from homa.files.spelling import Spelling, whole_number, yes_or_no
 from homa.files.writers.output_format import FLAT
-from homa.runs.destination import checked_address
 from homa.runs.document_options import DocumentOptions
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.plan import Resumption
@@ -30,6 +30,11 @@ _RUN = frozenset(
     "cite unit chunk_tokens overlap long window format resume changed prune retry force max_failures id_column limit "
     "sample sample_seed".split()
 )
+
+#: What they have to be, where the command line has a type for each: numbers with the least that they may be.
+_WHOLE = {"limit": 1, "sample": 1, "sample_seed": None, "skip_rows": 0}
+_FLAGS = ("resume", "changed", "prune", "force", "raw")
+_TEXTS = ("format", "id_column", "encoding", "input_format", "delimiter", "query", "pages", "sheets")
 
 
 @dataclass
@@ -68,6 +73,7 @@ class FilesOrder:
         names, place = _paths(inputs), None if output is None else _path("output", output)
         asked = {name: said.pop(name) for name in _RUN if name in said}
         read = ReadOptions(**{name: said.pop(name) for name in _READING if name in said})
+        _check_types({**asked, **{name: getattr(read, name) for name in _READING}}, cls.spelled)
         model, prompt = said.pop("model", None), said.pop("prompt", None)
         documents = DocumentOptions.of(asked, cls.spelled)
         made = RunInputs(
@@ -97,10 +103,6 @@ class FilesOrder:
             raise InvalidRequest(
                 f"{min(wrong)} without output: there is nothing to go on with; expected both, or neither"
             )
-        for name in ("limit", "sample"):
-            least = self.asked.get(name)
-            if least is not None and (not isinstance(least, int) or isinstance(least, bool) or least < 1):
-                raise InvalidRequest(f"{name} is {least!r:.80}: expected a number of 1 or more")
         if self.output is not None and is_address(self.output):
             checked_address(self.output, self.form)
         _ = self.resumption, self.failures_allowed, self.prompt_template, self.budget
@@ -176,6 +178,16 @@ class FilesOrder:
     def failures_allowed(self) -> MaxFailures | None:
         said = self.asked.get("max_failures")
         return None if said is None else MaxFailures.parse(str(said), self.spelled)
+
+
+def _check_types(given: Mapping[str, Any], spelled: Spelling) -> None:
+    for name, least in _WHOLE.items():
+        whole_number(given, name, least, spelled)
+    for name in _FLAGS:
+        yes_or_no(given, name, spelled)
+    for name in _TEXTS:
+        if given.get(name) is not None and not isinstance(given[name], str):
+            raise InvalidRequest(f"{spelled.is_wrong(name, given[name])}: expected text")
 
 
 def _paths(inputs: object) -> tuple[str, ...]:

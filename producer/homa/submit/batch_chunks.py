@@ -36,8 +36,10 @@ from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
 if TYPE_CHECKING:
     from homa_shared.traces import Traces
 
-#: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
-CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
+#: A chunk is sent, in one write, when it has so many jobs or bytes of requests.
+CHUNK_JOBS, CHUNK_BYTES = 200, 1_000_000
+#: Most jobs of one script, which others wait for: it takes the store about half a millisecond.
+SCRIPT_JOBS = 50
 #: Templates that are kept; lines may have any number of different options.
 _MOST_TEMPLATES = 256
 #: Ids that are held against one another, at about 100 bytes each.
@@ -84,7 +86,7 @@ class Chunks:
         self._around = self._plain_around()
         self._templates: dict[bytes, Template] = {}
         self._default: Template | None = None
-        self._groups: dict[int, tuple[Common, list[Entry]]] = {}
+        self._groups: dict[int, tuple[Template, Common, list[Entry]]] = {}
         self._jobs = self._bytes = 0
         self._prefixes = Prefixes()
         self._ids = Digests()
@@ -176,7 +178,12 @@ class Chunks:
     def ops(self) -> list[tuple[Op[Accepted], list[Entry]]]:
         """What sends the lines gathered, each with its jobs; the next chunk is empty."""
         self._prefixes.mark()
-        ops = [(submit(self._keys, common, entries), entries) for common, entries in self._groups.values()]
+        ops = []
+        for template, common, entries in self._groups.values():
+            beginnings = template.beginnings(self._around[0])
+            for first in range(0, len(entries), SCRIPT_JOBS):
+                some = entries[first : first + SCRIPT_JOBS]
+                ops.append((submit(self._keys, common, some, beginnings), some))
         self._groups, self._jobs, self._bytes = {}, 0, 0
         return ops
 
@@ -261,10 +268,10 @@ class Chunks:
         # Jobs that may be answered from the cache have common fields of their own: the key is one of them.
         group = self._groups.get(id(common))
         if group is None:
-            group = self._groups[id(common)] = (common, [])
-        group[1].append(entry if self._traces is None else traced_entry(self._traces, common, entry))
+            group = self._groups[id(common)] = (template, common, [])
+        group[2].append(entry if self._traces is None else traced_entry(self._traces, common, entry))
         if template.caches:
-            self._prefixes.note(template, prepared, group[1])
+            self._prefixes.note(template, prepared, group[2])
         self._jobs += 1
         self._bytes += len(entry.request)
 

@@ -19,6 +19,7 @@ from homa.submit.options import Options, chat_shaped
 from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations, prompt_of
 from homa_shared.calls.account_params import with_defaults
+from homa_shared.calls.batch_beginning import BEGINNING_VERSION, Beginning
 from homa_shared.calls.encoded_request import sharing
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head
@@ -75,6 +76,7 @@ class Template:
         self._fit = Fit(
             view.capabilities, self.chain, self.params, runs_tools=runs_tools, api=options.api, barred=barred
         )
+        self._beginnings: dict[bytes, tuple[Beginning, ...]] = {}
         self._narrower: dict[tuple[Hop, ...], Template] = {}
         #: Names of the hops, as record and request have them.
         self.targets = [str(hop) for hop in self.hops]
@@ -240,6 +242,18 @@ class Template:
             self.options.delay_ms if due_ms is None else due_ms,
             self.options.metadata if metadata is None else metadata,
         )
+
+    def beginnings(self, before: bytes) -> tuple[Beginning, ...]:
+        """What encoded requests of a batch may begin with, the longer first; none while workers live that know none.
+
+        Args:
+            before: the encoded messages in front of the content of a line's own.
+        """
+        if self._view.versions.request < BEGINNING_VERSION:
+            return ()
+        if before not in self._beginnings:
+            self._beginnings[before] = (Beginning(self._head + before, in_message=True), Beginning(self._head))
+        return self._beginnings[before]
 
     def check_bounded(self, prepared: Prepared, *, in_batch: bool = False) -> None:
         """Refuses a request under a budget where nobody can say what one of its calls costs at most.

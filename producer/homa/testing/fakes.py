@@ -58,7 +58,7 @@ class FakeFleet:
         return self.fake.view.unresolved_usd()
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock, and returns when what became due is done: delays, deadlines, retries, new days.
+        """Moves the clock, and returns when what became due is done: delays, deadlines, retries, new days, schedules.
 
         Args:
             seconds: 0 or more.

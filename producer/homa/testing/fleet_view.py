@@ -16,8 +16,6 @@ from homa_shared.model.records import Job
 from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.operation import read
-from homa_shared.store.sealing import Kind, opened
 
 _PAGE = 500
 #: Most entries that a failed assertion lists.
@@ -90,9 +88,8 @@ class FleetView:
         return prompts
 
     def _request(self, job_id: str) -> JobRequest | None:
-        keys = self._store.keys
-        raw = self._store.run(read((("GET", keys.request(job_id)),), lambda replies: replies[0]))
-        return None if raw is None else JobRequest.decode(opened(keys, Kind.REQUEST, raw))
+        view = self._store.run(reads.job(self._store.keys, job_id))
+        return None if view is None or view.request is None else JobRequest.decode(view.request)
 
     def _source(self, job_id: str) -> str:
         """The job whose reply a job was answered with; empty where it has its own."""

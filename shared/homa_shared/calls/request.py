@@ -13,6 +13,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
   `"rules"` beside it says what is asked of its own answer (flow_rules.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
 * `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
+* `"in": "…"` stands where the request's beginning is kept beside its batch (batch_beginning.py); no worker gets it so.
 * `"regions": ["eu"]` names where the accounts are that may get it.
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
@@ -32,6 +33,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.batch_beginning import BEGINNING_VERSION, name_of_beginning
 from homa_shared.calls.encoded_request import ruled, traced
 from homa_shared.calls.flow_place import FlowPlace
 from homa_shared.calls.flow_rules import NO_RULES, AnswerRules
@@ -44,7 +46,7 @@ from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_TOKENS, Tokens
 
 #: Version of the request that this release writes.
-REQUEST_VERSION = 5
+REQUEST_VERSION = BEGINNING_VERSION
 #: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
 #: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
 _API_VERSION = 2
@@ -178,6 +180,10 @@ class JobRequest:
         if is_sealed(raw):
             raise SealedRequest(
                 f"request sealed by the key {key_of(raw)!r:.40}, which is not here: add it to HOMA_ENCRYPTION_KEYS"
+            )
+        if name_of_beginning(raw) is not None:
+            raise InvalidRequest(
+                f"request {raw[:80]!r} lacks its beginning, which the store no longer has beside its batch"
             )
         try:
             found = orjson.loads(raw)

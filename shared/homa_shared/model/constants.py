@@ -43,6 +43,9 @@ HOUR_MS = _HOUR_MS
 #: How long their counts are kept.
 FAILURES_KEPT_MS = 2 * _DAY_MS
 
+#: A stored request that begins so lacks what is kept beside its batch (calls/batch_beginning.py); the name follows.
+REQUEST_MARK = '{"v":6,"in":"'
+
 # event handlers
 
 #: Most events that a handler's worker is handed at once.
@@ -56,6 +59,8 @@ EVENTS_PLACED = 1000
 
 #: A batch of a file that no gateway has gone on with for so long is gone on with by a worker's process.
 UNTENDED_MS = 10_000
+#: A batch whose input nobody reaches ends as failed so long after its window: until then it may be brought back.
+INPUT_LOST_MS = _DAY_MS
 
 # leases and workers
 

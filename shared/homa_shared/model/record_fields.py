@@ -101,9 +101,9 @@ def _flag(short: str, name: str, meaning: str, places: Place = _NOWHERE) -> Reco
 
 RECORD_FIELDS: tuple[RecordField, ...] = (
     # what it is
-    _number("v", "version", "version of the record", _OPTION | _ALWAYS, 1),
+    _number("v", "version", "version of the record", _OPTION, 1),
     _text("st", "state", "state"),
-    _text("kd", "kind", "kind: j a job, m a Dramatiq message", _OPTION | _ALWAYS, "j"),
+    _text("kd", "kind", "kind: j a job, m a Dramatiq message", _OPTION, "j"),
     _text("q", "queue", "queue", _OPTION | _ALWAYS),
     _text("ln", "lane", "lane", _OPTION | _ALWAYS),
     _text(

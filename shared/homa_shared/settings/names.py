@@ -56,8 +56,9 @@ class Names:
         """Providers and aliases, for messages."""
         providers = ", ".join(sorted(self._providers))
         aliases = ", ".join(sorted(self._models))
-        known = providers or "none; set a provider's key, or [providers.<name>] in homa.toml"
-        return f"configured providers are {known}" + (f", aliases {aliases}" if aliases else "")
+        none = "none is configured yet; set a provider's key, or [providers.<name>] in homa.toml"
+        known = f"configured providers are {providers}" if providers else none
+        return known + (f", aliases {aliases}" if aliases else "")
 
     def _hops(self, name: str, path: tuple[str, ...]) -> Iterator[Hop]:
         key, alias = name.strip().lower(), self.alias(name)
@@ -116,6 +117,11 @@ class Names:
 def suggestion(name: str | None) -> str:
     """What is added to a message where a name is near the one that is unknown."""
     return f"; did you mean {name!r}?" if name else ""
+
+
+def one_of(known: Collection[str]) -> str:
+    """What is added to a message where a name is unknown: those that there are."""
+    return f"expected one of {', '.join(known)}" if known else "there is none yet"
 
 
 def _path(key: str, path: tuple[str, ...]) -> tuple[str, ...]:

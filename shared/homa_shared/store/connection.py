@@ -5,6 +5,7 @@
   (job, attempt, step), so the second run gets the first one's answer. Nothing else may be sent that is not repeatable.
 * A pool that waits for a free connection; redis-py's default raises.
 * RESP2 without legacy conversions, undecoded: a reply is bytes, int, list or None, whatever server or command.
+* Commands are packed by wire.py.
 * TCP keepalive plus a limit on unacknowledged data, so that a vanished peer is noticed without a read timeout.
 """
 
@@ -26,6 +27,7 @@ from redis.sentinel import SentinelConnectionPool
 from homa_shared.store.address import StoreAddress, masked
 from homa_shared.store.errors import store_error, store_errors
 from homa_shared.store.sentinels import AsyncSentinels, Sentinels
+from homa_shared.store.wire import Packer, whole_connections
 
 __all__ = ["StoreAddress", "connect_async", "connect_sync", "masked", "store_error", "store_errors"]
 
@@ -66,6 +68,7 @@ def connect_sync(
         read_timeout_s, connect_timeout_s = min(read_timeout_s, each_s), min(connect_timeout_s, each_s)
     options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
     options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetRetry)}
+    options["command_packer"] = Packer()
     pool: redis.ConnectionPool
     if address.service is not None:
         sentinel = Sentinels(address.hosts, _sentinel_options(address, Retry, connect_timeout_s))
@@ -97,7 +100,7 @@ def connect_async(
         sentinel = AsyncSentinels(address.hosts, _sentinel_options(address, AsyncRetry, connect_timeout_s))
         pool = _AsyncSentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
     else:
-        pool = _AsyncPool(connection_class=_connection_class(address, redis.asyncio), **options)
+        pool = _AsyncPool(connection_class=_connection_class(address, whole_connections), **options)
     return redis.asyncio.Redis.from_pool(pool)
 
 

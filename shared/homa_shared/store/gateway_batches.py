@@ -154,14 +154,16 @@ def finish_batch(
     listed: bool,
     errors: Sequence[Mapping[str, Any]] = (),
     webhook: str = "",
+    input_lost: bool = False,
 ) -> Op[str]:
-    """Ends a batch whose lines have all been answered.
+    """Ends a batch whose lines have all been answered, or whose input nobody reaches any more.
 
     Args:
         output, error: fields of its files; None: it has none.
         listed: whether the files are shown among its tenant's.
         errors: what is wrong with it as a whole.
         webhook: URL that is told of it, where its batch of jobs is complete; empty for none.
+        input_lost: lines without an answer stay without one.
     """
     rows = ["" if row is None else orjson.dumps(dict(row)) for row in (output, error)]
     args = (
@@ -173,6 +175,7 @@ def finish_batch(
         int(listed),
         _sealed_errors(keys, batch_id, errors) if errors else "",
         webhook,
+        int(input_lost),
     )
     return call(keys, "finish_gateway_batch", args, text)
 

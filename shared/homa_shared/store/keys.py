@@ -77,6 +77,12 @@ KEYS: dict[str, KeySpec] = {
     "batch": KeySpec("ba:<id>", "hash", "retention.results after the end", "state, total, counts, costs, cap, flags"),
     "batch_done": KeySpec("bd:<id>", "list", "as the batch", "jobs in the order in which they ended"),
     "batch_lines": KeySpec("bl:<id>", "hash", "as the batch", "line -> latest job, for lines that were retried"),
+    "batch_beginnings": KeySpec(
+        "bh:<id>",
+        "hash",
+        "as the batch, or its jobs' requests",
+        "name -> what requests of its lines begin with alike (calls/batch_beginning.py)",
+    ),
     # limits and money
     "target": KeySpec("t:<target>", "hash", "its scope's", "the plan of a target: its scopes; of a pool: its members"),
     "targets": KeySpec("ts", "set", "-", "every target with a plan"),

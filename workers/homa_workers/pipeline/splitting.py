@@ -6,21 +6,23 @@ passed over. So a function has to make the same parts of the same input; where i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 import orjson
 
 from homa_shared.calls.flow_items import CHUNK_BYTES, CHUNK_ITEMS, MOST_BYTES, encoded, fields_of_part
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest, StoreFull, StoreUnavailable
 from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
 from homa_shared.store.transitions.flows import Section, put_items
 from homa_workers.attempt import RunningAttempt
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import Halted, Unsent, ended, stopped
-from homa_workers.outcomes.outcomes import Succeeded
+from homa_workers.outcomes.outcomes import Released, Succeeded
 from homa_workers.pipeline.code_steps import code_reply, result_of
-from homa_workers.store_io.persist import persist
+from homa_workers.store_io.persist import BACKOFF, NOT_HERE_MS
 from homa_workers.tools.toolbox import Toolbox
 
 #: Most parts of one input.
@@ -35,10 +37,28 @@ async def split_by_code(attempt: RunningAttempt, toolbox: Toolbox, store: AsyncS
     """
     parts = _parts(attempt, await result_of(attempt, toolbox, MOST_BYTES))
     for section in _sections(attempt, parts):
-        said = await persist(store, put_items(store.keys, attempt.claim.batch, [section]), log)
+        said = await _put(store, put_items(store.keys, attempt.claim.batch, [section]), log)
         if said != "ok":
             raise _refused(attempt, said)
     return code_reply(attempt, orjson.dumps({"parts": len(parts)}).decode())
+
+
+async def _put(store: AsyncStore, op: Op[str], log: WorkerLog) -> str:
+    """Puts parts in. Those that are there already are passed over when the same are put in again, by whoever it is.
+
+    Raises:
+        Halted: the store has no room for them. Others may make some, in the slot that this attempt would wait in.
+    """
+    failures = 0
+    while True:
+        try:
+            return await store.run(op)
+        except StoreFull as error:
+            raise Halted(Released(f"no room for its parts: {error}", NOT_HERE_MS)) from error
+        except StoreUnavailable as error:
+            log.store_away(error)
+        failures += 1
+        await asyncio.sleep(BACKOFF.pause_s(failures))
 
 
 def _parts(attempt: RunningAttempt, said: str) -> list[bytes]:

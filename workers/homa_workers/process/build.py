@@ -16,6 +16,7 @@ from homa_shared.settings.changes import drift
 from homa_shared.settings.encryption import keyring_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import Settings
+from homa_shared.settings.names import one_of
 from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
@@ -207,8 +208,7 @@ def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -
     unknown = [name for name in providers if name.lower() not in configured]
     if unknown:
         raise ConfigError(
-            f"provider {unknown[0]!r} is not configured: expected one of "
-            f"{', '.join(sorted(configured)) or 'none yet'}; "
+            f"provider {unknown[0]!r} is not configured: {one_of(sorted(configured))}; "
             f"set HOMA_PROVIDERS__{unknown[0].upper()}__KIND and __API_KEY, or [providers.{unknown[0]}] in homa.toml"
         )
     names = [name.lower() for name in providers] or sorted(configured)

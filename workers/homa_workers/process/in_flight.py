@@ -71,8 +71,9 @@ class InFlight:
             leased: when the store may first have leased it, on this process's clock (s).
             attempt: of a job, that may be cancelled.
         """
-        task = asyncio.create_task(work, name=claim.name)
-        running = self._running[claim.name] = HeldLease(claim, task, leased, attempt)
+        name = claim.name
+        task = asyncio.create_task(work, name=name)
+        running = self._running[name] = HeldLease(claim, task, leased, attempt)
         self.suspects += running.suspect
         self.started += 1
         # A callback, not a `finally` inside the task: it also runs when a task is cancelled before its first step.

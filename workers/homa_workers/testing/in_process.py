@@ -22,6 +22,7 @@ from homa_workers.observe import logs
 from homa_workers.process.build import Parts, WorkerProcess, build
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import Secrets
+from homa_workers.schedules.ticker import Ticker
 from homa_workers.testing.answering import Answering
 from homa_workers.testing.moving_clock import MovingClock
 from homa_workers.testing.recording import Record, Recording
@@ -69,17 +70,22 @@ class InProcessWorkers(LoopThread):
         self._answering = Answering()
         self._process: WorkerProcess
         self._clock: MovingClock
+        self._ticker: Ticker
         self._loops: HandlerLoops
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock, and waits until what became due by it is done.
+        """Moves the clock, and waits until what became due by it is done; from one tick of a schedule to the next.
 
         Raises:
             ValueError: that is no length of time.
             TimeoutError, RuntimeError: as `until_quiet`.
         """
-        self._await(self._clock.advance(_ms(seconds)))
-        self.until_quiet()
+        left_ms = _ms(seconds)
+        while left_ms >= 0:
+            step_ms = self._await(self._clock.until_tick(left_ms))
+            self._await(self._clock.advance(step_ms))
+            self.until_quiet()
+            left_ms = left_ms - step_ms or -1
 
     def until_quiet(self) -> None:
         """Waits until nothing is left that can be done without moving the clock.
@@ -94,13 +100,23 @@ class InProcessWorkers(LoopThread):
             raise TimeoutError(f"{error}: {self._await(self._left())}") from None
 
     async def _until_quiet(self) -> None:
-        """Until jobs and handlers are through, twice in a row: each may make work for the other."""
+        """Until jobs, schedules and handlers are through, twice in a row: each may make work for the others."""
         quiet, enough = 0, 2 if self._handlers else 1
         while quiet < enough:
             await self._clock.until_quiet()
+            if await self._ticks():
+                quiet = 0
+                continue
             quiet = quiet + 1 if await self._loops.is_quiet() else 0
             if not quiet:
                 await asyncio.sleep(_LOOK_S)
+
+    async def _ticks(self) -> bool:
+        """Fires what schedules have due, and sums up runs that have ended; whether there was any."""
+        moved = False
+        while await self._ticker.turn() == 0:
+            moved = True
+        return moved
 
     def end(self) -> list[str]:
         """Stops them; returns the calls whose answers had not come some seconds later, which are given up."""
@@ -135,6 +151,8 @@ class InProcessWorkers(LoopThread):
         self._process = await build(self._settings, self._address, [], middleware=middleware, parts=parts)
         workers = self._process.workers
         self._clock.serve(self._process.store, workers)
+        # In the name of the one that looks after schedules by itself, twice a second: none waits for that.
+        self._ticker = Ticker(self._process.store, workers[0].id, workers[0].lease_ms)
         await self._clock.begin()
         pauses = Backoff(0.0, 0.0) if self._jumps else PAUSES
         self._loops = HandlerLoops(self._process.store, self._handlers, workers[0].id, pauses=pauses)

@@ -109,6 +109,14 @@ class MovingClock:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
+    async def until_tick(self, most_ms: int) -> int:
+        """How far the clock may be moved at once, ms: to the next tick of a schedule, and no further than `most_ms`."""
+        keys = self._store.keys
+        now_ms = await self._store.run(server_time(keys))
+        ticks = ("ZRANGE", keys.schedules(), f"({now_ms}", "+inf", "BYSCORE", "LIMIT", 0, 1, "WITHSCORES")
+        found = await self._store.run(read((ticks,), lambda r: pairs(r[0])))
+        return min([most_ms, *(int(due_ms) - now_ms for _, due_ms in found)])
+
     async def run(self) -> None:
         """Jumps when there is something to jump over, until cancelled."""
         while True:

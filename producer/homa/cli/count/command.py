@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from homa.cli.documents.work import CountDocument
+from homa.cli.option_types import TargetText
 from homa.cli.output import json_option
 
 
 @click.command(name="count")
 @click.argument("text", metavar="TEXT|@FILE|-")
-@click.option("--model", required=True, metavar="P:M", help="Target or alias that would read it.")
+@click.option("--model", required=True, type=TargetText(), metavar="P:M", help="Target or alias that would read it.")
 @click.option("--exact", is_flag=True, help="Ask the provider's own count, where it has one; needs its key here.")
 @json_option(CountDocument)
 def command(text: str, model: str, exact: bool, as_json: bool) -> None:

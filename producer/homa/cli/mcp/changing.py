@@ -9,6 +9,7 @@ from homa.client.management.refusals import refused
 from homa.client.management.retries import retry_one
 from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.settings.names import one_of
 from homa_shared.store import reads
 from homa_shared.store.audit_trail import NOTHING, audited
 from homa_shared.store.keys import Keys
@@ -62,8 +63,7 @@ class Changing:
         unfrozen = self._here.store.run(admin.unfreeze(self._here.keys, scope))
         if unfrozen is None:
             scopes = self._here.store.run(reads.scopes(self._here.keys))
-            known = ", ".join(scopes) or "none yet"
-            raise InvalidRequest(f"there is no scope {scope!r:.80}: expected one of {known}")
+            raise InvalidRequest(f"there is no scope {scope!r:.80}: {one_of(scopes)}")
         return unfrozen
 
     def _batch(self, batch: str) -> BatchInfo:
@@ -72,5 +72,5 @@ class Changing:
     def _of_queue(self, queue: str, change: Callable[[Keys, str], Op[bool]], done: str, else_: str) -> str:
         known = sorted({row.queue for row in self._here.store.run(reads.queues(self._here.keys))})
         if queue not in known:
-            raise InvalidRequest(f"there is no queue {queue!r:.80}: expected one of {', '.join(known) or 'none yet'}")
+            raise InvalidRequest(f"there is no queue {queue!r:.80}: {one_of(known)}")
         return done if self._here.store.run(change(self._here.keys, queue)) else else_

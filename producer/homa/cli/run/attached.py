@@ -47,7 +47,7 @@ def attached(checked: CheckedRun) -> None:
         interruption = stack.enter_context(Interruption().listening())
         writer = stack.enter_context(opened(request, checked.head, here))
         if not request.resume:
-            leave_earlier(request, here)
+            leave_earlier(request.output, here)
         progress = progress_display(request.progress)
         stack.callback(progress.close)
         parts = RunParts(

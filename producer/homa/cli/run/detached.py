@@ -31,7 +31,7 @@ def detach(run: CheckedRun) -> None:
         )
     interruption, tally = Interruption(), RunTally()
     with interruption.listening(), opened(request, run.head, here) as writer:
-        leave_earlier(request, here)
+        leave_earlier(request.output, here)
         order = str(request.run_options.order)
         options = request.run_options.batch_options(request.batch_name, 0)
         submission = BatchSubmission(here.submitter, options, facts={ORDER: order})

@@ -13,9 +13,9 @@ from homa.cli.context import submitting_session, visible
 from homa.cli.documents.work import FlowDryRunDocument, FlowStepCostDocument
 from homa.cli.job_flags import job_options
 from homa.cli.output import dollars, number, print_table, usd_or_null
+from homa.client.flows.documents import Documents
 from homa.client.flows.estimates import FlowEstimate, StepEstimate
 from homa.client.flows.estimating import FlowEstimating
-from homa.client.flows.results_file import Documents
 from homa.files import Skipped
 from homa.flows.flow import Flow
 from homa.runs.inputs import RunInputs

@@ -16,21 +16,24 @@ import orjson
 
 from homa.cli.context import say, submitting_session
 from homa.cli.documents.work import FlowRunResultDocument
-from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped
 from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.cli.output import dollars, number, usd_or_null
 from homa.cli.run.flow_dry_run import flow_dry_run
+from homa.cli.run.flow_output import placed
+from homa.client.flows.documents import Documents
 from homa.client.flows.given import once_of
 from homa.client.flows.handle import FlowRun
 from homa.client.flows.outcomes import FlowProgress
-from homa.client.flows.results_file import Documents, FlowResults, check_place
+from homa.client.flows.results_file import FlowResults, check_place
 from homa.client.flows.run_flows import RunFlows
 from homa.client.flows.submission import run_of
 from homa.client.session import Session
 from homa.client.sync import Homa
 from homa.files import BadRow, output_format
 from homa.files.remote.address import is_address
+from homa.files.remote.results import checked_address
 from homa.files.writers.output_format import FLAT
 from homa.flows.compiling import definition_of
 from homa.flows.flow import Flow
@@ -38,6 +41,7 @@ from homa.flows.toml import read_flow
 from homa.runs.errors import SignalReceived
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.signals import Interruption
+from homa.runs.tally import MaxFailures
 from homa.submit.option_row import Command
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import unique_id
@@ -49,7 +53,6 @@ _NOT_YET = (
     "retry",
     "changed",
     "prune",
-    "max_failures",
     "detach",
     "deadline_s",
     "fill",
@@ -91,10 +94,12 @@ def _check(options: Mapping[str, Any]) -> None:
         for name in names:
             if options.get(name):
                 raise InvalidRequest(f"--flow with --{name.replace('_', '-').rstrip('s')}: {why}; leave it out")
+    _ = _failures_allowed(options)
     output = options["output"]
     if is_address(output):
-        raise InvalidRequest(f"--flow with --output {output}: results of flows are files of this machine")
-    check_place(output, options["form"], again=True, force=options["force"])
+        checked_address(output, options["form"])
+    else:
+        check_place(output, options["form"], again=True, force=options["force"])
 
 
 def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
@@ -104,8 +109,13 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
     given = job_options(Command.RUN, options, "model", "budget_usd", "prompt_cache")
     shared = {name: given[name] for name in ("tenant", "tags", "lane")}
     key = _key(flow, options)
-    with submitting_session() as here, Homa(settings=None, local=True, workers=_workers(options["workers"])) as homa:
-        with _paused_by_signals(homa.flow_run(run_of(key, shared["tenant"]))):
+    run_id = run_of(key, shared["tenant"])
+    with (
+        submitting_session() as here,
+        placed(run_id, here, options) as stored,
+        Homa(settings=None, local=True, workers=_workers(options["workers"])) as homa,
+    ):
+        with _paused_by_signals(homa.flow_run(run_id)):
             run = homa.run(
                 flow,
                 feeding.items(),
@@ -116,8 +126,8 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
             )
             say(f"run {run.id} of flow {flow.name}: {number(len(feeding.lines))} inputs")
             run.resume()
-            results = FlowResults(flow, options["output"], options["form"], feeding)
-            _write(run, here, flow, results)
+            results = FlowResults(flow, options["output"], options["form"], feeding, stored)
+            _write(run, here, flow, results, _failures_allowed(options))
         progress = run.progress()
     for remark in (*inputs.skipped.remarks, *([str(inputs.skipped)] if inputs.skipped.total else [])):
         say(remark)
@@ -142,7 +152,8 @@ def _workers(said: str) -> Any:
 
 def _key(flow: Flow, options: Mapping[str, Any]) -> str:
     """One that the same command makes again; another one with --force."""
-    place = "-" if options["output"] == STDIN else str(Path(options["output"]).absolute())
+    output = options["output"]
+    place = output if output == STDIN or is_address(output) else str(Path(output).absolute())
     asked = [place, list(options["inputs"]), options["limit"], unique_id() if options["force"] or place == "-" else ""]
     if options["sample"] is not None:
         asked += [options["sample"], options["seed"]]
@@ -150,11 +161,22 @@ def _key(flow: Flow, options: Mapping[str, Any]) -> str:
     return f"run:{told[:32]}"
 
 
-def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults) -> None:
-    """Writes what becomes of each input, in their order, and behind them the answers for all together."""
+def _failures_allowed(options: Mapping[str, Any]) -> MaxFailures | None:
+    """Raises InvalidRequest for what is neither a number nor a share."""
+    return None if options["max_failures"] is None else MaxFailures.parse(options["max_failures"])
+
+
+def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults, allowed: MaxFailures | None) -> None:
+    """Writes what becomes of each input, in their order, and behind them the answers for all together.
+
+    Raises:
+        Stopped: more inputs have failed than are allowed; the run is paused.
+    """
     try:
         for result in run.results():
             results.write(result)
+            if allowed is not None and (why := allowed.exceeded(results.failed, results.good + results.failed)):
+                _pause(run, why)
         for step in once_of(flow):
             outcome = RunFlows(here.keys, run.id).outcome(step, None)
             results.write_answer(step, here.driver.run(outcome))
@@ -162,6 +184,14 @@ def _write(run: FlowRun, here: Session, flow: Flow, results: FlowResults) -> Non
     except BaseException:
         results.leave()
         raise
+
+
+def _pause(run: FlowRun, why: str) -> None:
+    if run.progress().complete:
+        return
+    run.pause(why)
+    say(f"{why}: run {run.id} is paused; the same command with a higher --max-failures goes on with it, or without it")
+    raise Stopped(STUCK)
 
 
 def _tell(run: str, progress: FlowProgress, lines: list[str | BadRow], good: int, options: Mapping[str, Any]) -> None:

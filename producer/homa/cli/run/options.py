@@ -16,10 +16,10 @@ from homa.client.worker_demand import AUTO, NONE
 from homa.files import PromptTemplate, output_format
 from homa.files.readers.allowed import lies_in
 from homa.files.remote.address import as_told, is_address
+from homa.files.remote.results import checked_address
 from homa.files.spelling import Spelling
 from homa.files.writers.earlier_line import TRUNCATED
 from homa.files.writers.output_format import FLAT
-from homa.runs.destination import checked_address
 from homa.runs.document_options import DocumentOptions
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.plan import Resumption
@@ -181,6 +181,9 @@ class RunRequest:
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
         if is_address(self.output):
             checked_address(self.output, self.form)
+        else:
+            # Opening it says so, too, which a dry run does not.
+            output_format(self.output, self.form)
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
 

@@ -25,10 +25,10 @@ def opened(request: RunRequest, head: Sequence[Row], here: Session) -> ResultsWr
     )
 
 
-def leave_earlier(request: RunRequest, here: Session) -> None:
+def leave_earlier(output: str, here: Session) -> None:
     """An output that is begun anew: what still waits for the old one must not be paid."""
-    checkpoint_file = CheckpointFile.of(request.output)
+    checkpoint_file = CheckpointFile.of(output)
     note = checkpoint_file.read()
     if note is not None and here.driver.run(abandon(here.keys, note)):
-        say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")
+        say(f"cancelled what was left of batch {note.batch}, whose results {output} was to hold")
     checkpoint_file.remove()

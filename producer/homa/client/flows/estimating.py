@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
+from homa.client.flows.documents import Documents
 from homa.client.flows.estimates import FlowEstimate, StepEstimate
 from homa.client.flows.given import Given
-from homa.client.flows.results_file import Documents
 from homa.client.flows.step_costs import StepCosts
 from homa.client.flows.unread import AnswerSize
 from homa.client.management.estimates import Load

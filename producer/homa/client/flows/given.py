@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,10 @@ from homa_shared.model.errors import InvalidRequest
 
 # Files are read and written by few runs: what that takes is imported then.
 if TYPE_CHECKING:
-    from homa.client.flows.results_file import Documents, FlowResults
+    from homa.client.flows.documents import Documents
+    from homa.client.flows.results_file import FlowResults
+    from homa.client.flows.stored_output import StoredOutput
+    from homa.drivers.context import Context
     from homa.flows.flow import Flow
 
 
@@ -38,7 +40,8 @@ class Given:
         if output is None and not names:
             check_requests(inputs)
             return cls(inputs, None, None)
-        from homa.client.flows.results_file import checked_output, documents_of
+        from homa.client.flows.documents import documents_of
+        from homa.client.flows.results_file import checked_output
 
         place = checked_output(output, force=force)
         documents = documents_of(inputs, place)
@@ -66,30 +69,48 @@ class Given:
         """
         if self.documents is None and not cut:
             return
-        from homa.client.flows.results_file import tell_remarks
+        from homa.client.flows.documents import tell_remarks
 
         tell_remarks(self.documents, cut)
 
-    @contextmanager
-    def writing(self, flow: Flow, run: str) -> Iterator[FlowResults | None]:
-        """The results on their way to the output; None where there is none."""
-        from homa.client.flows.results_file import Documents, FlowResults, tell_refused
+    def place(self, context: Context, *, force: bool) -> StoredOutput | None:
+        """An output in a bucket, looked at before anything is paid for, and kept for this run; None for any other.
 
-        if self.output is None:
-            if self.documents is not None:
-                tell_refused(self.documents)
-            yield None
-            return
-        results = None
-        try:
-            results = FlowResults(flow, self.output, None, self.documents or Documents(()))
-            yield results
-            results.close()
-        except BaseException as error:
-            if results is not None:
-                results.leave()
-            error.add_note(f"run {run} goes on; its results are read by `homa.flow_run({run!r}).results()`")
-            raise
+        Raises:
+            InvalidRequest: there is something, and it is not to be written anew.
+            PlaceUnavailable: the bucket cannot be reached.
+        """
+        from homa.files.remote.address import is_address
+
+        if self.output is None or not is_address(self.output):
+            return None
+        from homa.client.flows.stored_output import StoredOutput
+
+        stored = StoredOutput(self.output, None, context.settings.home)
+        stored.begin(force=force)
+        return stored
+
+    def results(self, flow: Flow, stored: StoredOutput | None) -> FlowResults | None:
+        """The results on their way to the output; None where there is none, and what has none is told.
+
+        Args:
+            stored: the output in a bucket.
+        """
+        from homa.client.flows.documents import Documents, tell_refused
+        from homa.client.flows.results_file import FlowResults
+
+        if self.output is not None:
+            return FlowResults(flow, self.output, None, self.documents or Documents(()), stored)
+        if self.documents is not None:
+            tell_refused(self.documents)
+        return None
+
+
+def given_up(error: BaseException, run: str, results: FlowResults | None) -> None:
+    """Leaves results as they are, for an error which is told how to come by them."""
+    if results is not None:
+        results.leave()
+    error.add_note(f"run {run} goes on; its results are read by `homa.flow_run({run!r}).results()`")
 
 
 def once_of(flow: Flow) -> list[str]:

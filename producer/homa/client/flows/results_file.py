@@ -1,99 +1,35 @@
-"""Documents into a run of a flow, and its results into a file of any format, in the order of the inputs."""
+"""The results of a run of a flow into a file of any format, in the order of the inputs."""
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from homa.client.flows.documents import Documents
 from homa.client.flows.outcomes import Answer, FlowResult
+from homa.client.flows.stored_output import StoredOutput
 from homa.client.result_documents import answered, unanswered
 from homa.client.results import Failure, Reply
 from homa.files import (
     BadRow,
     OutputFormat,
-    Places,
     ResultsWriter,
-    Row,
-    Skipped,
     bad_row_line,
-    open_inputs,
     open_output,
     output_format,
     result_line,
 )
 from homa.files.remote.address import is_address
+from homa.files.remote.results import checked_address
 from homa.files.writers.folder import check_folder
-from homa.files.writers.output_format import FLAT, FOLDERS, STDOUT, written_paths
-from homa.files.writers.sqlite import split_target
+from homa.files.writers.output_format import FOLDERS, STDOUT, written_paths
+from homa.files.writers.sqlite import SqliteTable, split_target
 from homa.flows.flow import Flow
 from homa.submit.response_format import response_format
 from homa_shared.model.errors import InvalidRequest
-
-_log = logging.getLogger("homa")
-#: Rows that columns are looked for in.
-_HEAD = 1000
-_IMAGE = "is an image, or a scan without text, which flows cannot show to a model"
-
-
-@dataclass(slots=True)
-class Documents:
-    """Files as inputs of a run: what becomes of each row is told in the end.
-
-    Args:
-        rows: as they were read.
-        keep: whether fields are kept for a format that has columns for them.
-    """
-
-    rows: Iterable[Row | BadRow]
-    keep: bool = False
-    #: In the order of the inputs: an id, or the row that cannot be sent.
-    lines: list[str | BadRow] = field(default_factory=list)
-    fields: list[Mapping[str, Any]] = field(default_factory=list)
-    #: Place among the lines -> what is to be known of that document, as that its encoding was guessed.
-    notes: dict[int, Sequence[str]] = field(default_factory=dict)
-    #: What was passed over, and what is to be told of files that were read.
-    skipped: Skipped = field(default_factory=Skipped)
-
-    def items(self) -> Iterator[Any]:
-        """Rows (`Row`) that can be sent, which a run takes as inputs."""
-        for row in self.rows:
-            if isinstance(row, Row) and row.images:
-                row = row.rejected(_IMAGE)
-            if isinstance(row, BadRow):
-                self.lines.append(row)
-                self.fields.append({})
-                continue
-            if row.notes:
-                self.notes[len(self.lines)] = row.notes
-            self.lines.append(row.custom_id)
-            self.fields.append(row.fields if self.keep else {})
-            yield row
-
-    def columns(self) -> list[str]:
-        """Names of the rows' fields, in the order of their appearance."""
-        return list(dict.fromkeys(name for each in self.fields[:_HEAD] for name in each))
-
-
-def documents_of(inputs: object, output: str | None) -> Documents | None:
-    """Files that an application names as inputs; None where it gives inputs themselves.
-
-    Raises:
-        InvalidRequest: a name leads nowhere, or names and inputs are mixed.
-    """
-    given = [inputs] if isinstance(inputs, str | PathLike) else inputs
-    if not isinstance(given, Sequence) or not any(isinstance(each, str | PathLike) for each in given):
-        return None
-    if not all(isinstance(each, str | PathLike) for each in given):
-        raise InvalidRequest("inputs are names of files and fields beside one another: expected the one or the other")
-    places = Places(outputs=tuple(written_paths(output)) if output is not None else ())
-    skipped = Skipped()
-    rows = open_inputs([fspath(each) for each in given], places=places, skipped=skipped)
-    return Documents(rows, keep=output is not None and output_format(output) in FLAT, skipped=skipped)
 
 
 def checked_output(output: object, *, force: bool) -> str | None:
@@ -108,12 +44,24 @@ def checked_output(output: object, *, force: bool) -> str | None:
         raise InvalidRequest(f"output is {output!r:.80}: expected a path, such as facts.parquet")
     place = fspath(output)
     if is_address(place):
-        raise InvalidRequest(f"output is {place}: expected a file or folder of this machine, which a flow writes")
-    file = Path(split_target(place)[0])
-    if file.is_file() and not force:
+        checked_address(place, None)
+        return place
+    if not force and is_there(place, None):
         raise InvalidRequest(f"output {place} exists: expected another place, or force=True to write it anew")
     check_place(place, None, again=False, force=force)
     return place
+
+
+def is_there(place: str, form: str | None) -> bool:
+    """Whether a place on this machine has results, or what a run that has not ended makes them from; no folder."""
+    chosen = output_format(place, form)
+    if place == STDOUT or chosen in FOLDERS:
+        return False
+    file, *made_from, _ = written_paths(place)
+    if chosen is OutputFormat.SQLITE:
+        # Other tables of the file stay as they are.
+        return SqliteTable(file, split_target(place)[1]).exists() or any(each.exists() for each in made_from)
+    return file.is_file() or any(each.exists() for each in made_from)
 
 
 def check_place(place: str, form: str | None, *, again: bool, force: bool) -> None:
@@ -137,21 +85,26 @@ class FlowResults:
     """The results of a run on their way into a file.
 
     Args:
-        target: a path, `out.sqlite#table`, a folder, or `-`.
+        target: a path, `out.sqlite#table`, a folder, an address, or `-`.
         form: one of OutputFormat; None: by the path's ending.
+        stored: of an address: it, ready for this run.
     """
 
-    def __init__(self, flow: Flow, target: str, form: str | None, documents: Documents) -> None:
+    def __init__(
+        self, flow: Flow, target: str, form: str | None, documents: Documents, stored: StoredOutput | None = None
+    ) -> None:
         self._flow, self._documents = flow, documents
         self.format = output_format(target, form)
         results = flow.results
         schema = results[0].schema if len(results) == 1 else None
         asked = None if schema is None else response_format(schema)["json_schema"]["schema"]
-        columns = documents.columns()
-        self._writer: ResultsWriter = open_output(target, form, force=target != "-", columns=columns, schema=asked)
+        given: dict[str, Any] = {"columns": documents.columns(), "schema": asked}
+        self._writer: ResultsWriter = (
+            open_output(target, form, force=target != STDOUT, **given) if stored is None else stored.open(**given)
+        )
         self._at = 0
-        #: Inputs that have all their answers.
-        self.good = 0
+        #: Inputs that have all their answers, and those that lack one.
+        self.good = self.failed = 0
 
     def write(self, result: FlowResult) -> None:
         """Writes what has become of an input, behind the rows before it that could not be sent.
@@ -166,6 +119,7 @@ class FlowResults:
         notes = self._documents.notes.get(at, ())
         self._at += 1
         self.good += result.ok
+        self.failed += not result.ok
         lines_here = (
             [_whole_line(str(known), result)] if self.format is OutputFormat.JSONL else lines_of(str(known), result)
         )
@@ -184,7 +138,10 @@ class FlowResults:
         self._writer.close(finished=True)
 
     def leave(self) -> None:
-        """Gives the file up as it is."""
+        """Gives the file up as it is. What is not whole is not put in a bucket."""
+        elsewhere, self._writer.elsewhere = self._writer.elsewhere, None
+        if elsewhere is not None:
+            elsewhere.leave()
         self._writer.close()
 
     def _write_refused(self) -> None:
@@ -216,26 +173,6 @@ def lines_of(custom_id: str, result: FlowResult) -> Iterator[dict[str, Any]]:
             continue
         for part, answer in enumerate(said):
             yield _line(f"{custom_id}#{step}.{part}", answer)
-
-
-def tell_refused(documents: Documents) -> None:
-    """Logs rows that could not be sent, and what was guessed of others, where no file tells of them."""
-    for at, line in enumerate(documents.lines):
-        if isinstance(line, BadRow):
-            _log.warning("%s", line)
-        for note in documents.notes.get(at, ()):
-            _log.warning("%s: %s", line, note)
-
-
-def tell_remarks(documents: Documents | None, cut: Sequence[str]) -> None:
-    """Logs what somebody might not expect of the inputs.
-
-    Args:
-        cut: of documents that were cut into units.
-    """
-    skipped = Skipped() if documents is None else documents.skipped
-    for remark in (*skipped.remarks, *([str(skipped)] if skipped.total else []), *cut):
-        _log.warning("%s", remark)
 
 
 def _line(custom_id: str, answer: Answer) -> dict[str, Any]:

@@ -1,22 +1,23 @@
-"""What `Homa` and `AsyncHoma` do with flows."""
+"""What `Homa` does with flows."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-from homa.client.flows.given import Given, once_of
+from homa.client.flows.given import Given, given_up, once_of
 
 # What makes runs is imported at the first use: clients without any start sooner.
 if TYPE_CHECKING:
-    from homa.client.flows.aio_handle import AsyncFlowRun
     from homa.client.flows.handle import FlowRun
+    from homa.client.flows.results_file import FlowResults
     from homa.client.flows.run_flows import RunFlows
+    from homa.client.flows.stored_output import StoredOutput
     from homa.client.flows.submission import RunSubmission
-    from homa.drivers.aio import AwaitingDriver
     from homa.drivers.blocking import BlockingDriver
+    from homa.drivers.context import Context
     from homa.flows.flow import Flow
     from homa.submit.submitter import Submitter
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 class FlowRunning:
     """Flows, for threads."""
 
+    _context: Context
     _driver: BlockingDriver
     _submitter: Submitter
 
@@ -51,7 +53,7 @@ class FlowRunning:
             inputs: objects of fields, which prompts name: `{"text": …}`; they are read once, as they are sent. Or names
                 of files, folders and globs, as `homa run` takes them.
             output: where results go, in the format of its ending: `facts.parquet`, `.jsonl`, `.csv`, `.tsv`, `.xlsx`,
-                `out.sqlite#table`, or a folder.
+                `out.sqlite#table`, or a folder; or an address in a bucket, `s3://lake/facts.parquet`.
             force: write an output anew that is there.
             budget_usd: most that the whole run may cost.
             key: by which it may be submitted again, with the same inputs, after this process has died: it goes on
@@ -79,7 +81,18 @@ class FlowRunning:
             "tags": tags,
             "lane": lane,
         }
-        made = _submission(self._submitter, flow, options)
+        made = submission_of(self._submitter, flow, options)
+        stored = given.place(self._context, force=force)
+        try:
+            self._send(made, given)
+            flows = flows_of(self._submitter, made.id, flow)
+            self._write(given, flow, flows, stored)
+        finally:
+            if stored is not None:
+                stored.leave()
+        return FlowRun(self._driver, flows)
+
+    def _send(self, made: RunSubmission, given: Given) -> None:
         self._driver.run(made.open())
         try:
             for each in given.at_once:
@@ -89,14 +102,21 @@ class FlowRunning:
             self._driver.run(made.abandon(error))
             raise
         given.tell(made.remarks)
-        flows = _flows(self._submitter, made.id, flow)
-        with given.writing(flow, made.id) as results:
-            if results is not None:
-                for result in self._driver.iterate(flows.results(0, None)):
-                    results.write(result)
-                for step in once_of(flow):
-                    results.write_answer(step, self._driver.run(flows.outcome(step, None)))
-        return FlowRun(self._driver, flows)
+
+    def _write(self, given: Given, flow: Flow, flows: RunFlows, stored: StoredOutput | None) -> None:
+        results: FlowResults | None = None
+        try:
+            results = given.results(flow, stored)
+            if results is None:
+                return
+            for result in self._driver.iterate(flows.results(0, None)):
+                results.write(result)
+            for step in once_of(flow):
+                results.write_answer(step, self._driver.run(flows.outcome(step, None)))
+            results.close()
+        except BaseException as error:
+            given_up(error, flows.id, results)
+            raise
 
     def flow_run(self, id: str | FlowRun, *, flow: Flow | None = None) -> FlowRun:  # noqa: A002 - the field's name
         """The handle of a run that was begun anywhere; nothing is asked of the store.
@@ -110,7 +130,7 @@ class FlowRunning:
         """
         from homa.client.flows.handle import FlowRun
 
-        return FlowRun(self._driver, _flows(self._submitter, id if isinstance(id, str) else id.id, flow))
+        return FlowRun(self._driver, flows_of(self._submitter, id if isinstance(id, str) else id.id, flow))
 
     def flow_answer(self, token: str, answer: Any) -> None:
         """Answer a step of a run that waits for it. The same answer may be given again, as after a lost reply.
@@ -129,86 +149,15 @@ class FlowRunning:
         self._driver.run(answer_by_token(self._submitter.keys, token, answer))
 
 
-class AsyncFlowRunning:
-    """Flows, for event loops."""
-
-    _driver: AwaitingDriver
-    _submitter: Submitter
-
-    async def run(
-        self,
-        flow: Flow,
-        inputs: Iterable[Mapping[str, Any] | str | PathLike[str]]
-        | AsyncIterable[Mapping[str, Any]]
-        | str
-        | PathLike[str],
-        *,
-        output: str | PathLike[str] | None = None,
-        force: bool = False,
-        budget_usd: str | int | float | Decimal | None = None,
-        key: str | None = None,
-        name: str | None = None,
-        reuse: bool = True,
-        tenant: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        lane: Literal["high", "default", "bulk"] | None = None,
-    ) -> AsyncFlowRun:
-        """Run a flow over some inputs; as `Homa.run`."""
-        from homa.client.flows.aio_handle import AsyncFlowRun
-
-        given = Given.of(inputs, output, force=force)
-        options = {
-            "budget_usd": budget_usd,
-            "key": key,
-            "name": name,
-            "reuse": reuse,
-            "tenant": tenant,
-            "tags": tags,
-            "lane": lane,
-        }
-        made = _submission(self._submitter, flow, options)
-        await self._driver.run(made.open())
-        try:
-            if isinstance(given.inputs, AsyncIterable):
-                async for each in given.inputs:
-                    await self._driver.run(made.add(each))
-            else:
-                for each in given.inputs:
-                    await self._driver.run(made.add(each))
-            await self._driver.run(made.seal())
-        except BaseException as error:
-            await self._driver.run(made.abandon(error))
-            raise
-        given.tell(made.remarks)
-        flows = _flows(self._submitter, made.id, flow)
-        with given.writing(flow, made.id) as results:
-            if results is not None:
-                async for result in self._driver.iterate(flows.results(0, None)):
-                    results.write(result)
-                for step in once_of(flow):
-                    results.write_answer(step, await self._driver.run(flows.outcome(step, None)))
-        return AsyncFlowRun(self._driver, flows)
-
-    def flow_run(self, id: str | AsyncFlowRun, *, flow: Flow | None = None) -> AsyncFlowRun:  # noqa: A002 - the field's name
-        """The handle of a run that was begun anywhere; as `Homa.flow_run`."""
-        from homa.client.flows.aio_handle import AsyncFlowRun
-
-        return AsyncFlowRun(self._driver, _flows(self._submitter, id if isinstance(id, str) else id.id, flow))
-
-    async def flow_answer(self, token: str, answer: Any) -> None:
-        """Answer a step of a run that waits for it; as `Homa.flow_answer`."""
-        from homa.client.flows.waits import answer_by_token
-
-        await self._driver.run(answer_by_token(self._submitter.keys, token, answer))
-
-
-def _submission(submitter: Submitter, flow: Flow, options: Mapping[str, Any]) -> RunSubmission:
+def submission_of(submitter: Submitter, flow: Flow, options: Mapping[str, Any]) -> RunSubmission:
+    """The making of a run; raises InvalidRequest for a wrong option."""
     from homa.client.flows.submission import RunSubmission
 
     return RunSubmission(submitter, flow, {name: value for name, value in options.items() if value is not None})
 
 
-def _flows(submitter: Submitter, run: str, flow: Flow | None) -> RunFlows:
+def flows_of(submitter: Submitter, run: str, flow: Flow | None) -> RunFlows:
+    """What a handle of a run does; raises InvalidRequest for what is no id."""
     from homa.client.flows.run_flows import RunFlows
 
     schemas = {} if flow is None else {step.name: step.schema for step in flow.steps if step.schema is not None}

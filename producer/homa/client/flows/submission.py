@@ -138,7 +138,7 @@ class RunSubmission:
     def _other_inputs(self, which: str) -> InvalidRequest:
         return InvalidRequest(
             f"{which} are not those that run {self.id} was given: expected the same ones in the same order, or another "
-            "key"
+            "key; of `homa run`, --force begins anew"
         )
 
     def _send(self, sections: Sequence[Section]) -> Effects[None]:

@@ -13,7 +13,7 @@ from homa.drivers.effects import Emit, Flow, ask
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.events import Event
 from homa_shared.model.targets import nearest
-from homa_shared.settings.names import suggestion
+from homa_shared.settings.names import one_of, suggestion
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.handlers import HandlerRow, Letter, handlers, letters
 from homa_shared.store.transitions.event_handlers import change_letters, forget_handler
@@ -178,5 +178,5 @@ def _all_letters(keys: Keys, handler: str) -> Flow[list[Letter]]:
 
 
 def _unknown(name: str, known: Sequence[str] | dict[str, EventHandlerInfo]) -> InvalidRequest:
-    near = suggestion(nearest(name, known)) or f": expected one of {', '.join(known) or 'none yet'}"
+    near = suggestion(nearest(name, known)) or f": {one_of(known)}"
     return InvalidRequest(f"there is no event handler {name!r}{near}")

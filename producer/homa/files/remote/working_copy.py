@@ -49,10 +49,11 @@ class WorkingCopy:
         address: of the results, as messages tell it.
         names: its parts.
         home: directory of this machine's runs.
+        resumable: whether a run may be told to go on with what is there.
     """
 
-    def __init__(self, address: Address, names: Names, home: Path) -> None:
-        self.address, self._names = address, names
+    def __init__(self, address: Address, names: Names, home: Path, *, resumable: bool = True) -> None:
+        self.address, self._names, self._resumable = address, names, resumable
         self.bucket = Bucket(address)
         digest = blake2b(str(address).encode(), digest_size=8).hexdigest()
         #: Where it lies, and the files themselves.
@@ -85,14 +86,13 @@ class WorkingCopy:
         there, told = self._tags(), ""
         begun = any(Path(self.place, name).exists() for name, _ in self._names.all)
         if not resume and not force and (begun or any(there.values())):
-            raise InvalidRequest(
-                f"--output {self.address} exists: use --resume to do only what it is missing, "
-                "or --force to write it anew"
-            )
+            going_on = "--resume to do only what it is missing, or " if self._resumable else ""
+            raise InvalidRequest(f"--output {self.address} exists: use {going_on}--force to write it anew")
         if not resume and not force and self.bucket.stat(self.address.note.path) is not None:
+            going_on = "use --resume to go on with it, or " if self._resumable else "wait for its end, or use "
             raise InvalidRequest(
-                f"--output {self.address} belongs to a run that was begun elsewhere and has not ended: use --resume to "
-                "go on with it, or --force to cancel it and begin anew"
+                f"--output {self.address} belongs to a run that was begun elsewhere and has not ended: {going_on}"
+                "--force to cancel it and begin anew"
             )
         if not resume and not force and self._names.main is None and next(self.bucket.below(self.address.path), None):
             raise InvalidRequest(f"--output {self.address} holds other objects: expected an empty one, or --force")
@@ -123,9 +123,13 @@ class WorkingCopy:
         try:
             self._put(self._names.all)
             if finished:
-                self._remove_files()
+                self._remove_published()
         finally:
             self.leave()
+
+    def _remove_published(self) -> None:
+        """Takes the files away, which lie in their place now."""
+        self._remove_files()
 
     def leave(self) -> None:
         """Lets other runs have it."""

@@ -41,8 +41,8 @@ class Units:
     def __post_init__(self, spelled: Spelling) -> None:
         if self.kind not in KINDS:
             raise InvalidRequest(f"{spelled.is_wrong('unit', self.kind)}: expected {', '.join(KINDS)}")
-        if self.tokens < 1:
-            raise InvalidRequest(f"{spelled.is_wrong('chunk_tokens', self.tokens)}: expected 1 or more")
+        if not 1 <= self.tokens <= MOST_TOKENS:
+            raise InvalidRequest(f"{spelled.is_wrong('chunk_tokens', self.tokens)}: expected 1 to {MOST_TOKENS:,}")
         if not 0 <= self.overlap <= self.tokens // 2:
             raise InvalidRequest(
                 f"{spelled.is_wrong('overlap', self.overlap)}: expected 0 to {self.tokens // 2}, half of "

@@ -12,7 +12,8 @@ import time
 from collections import OrderedDict
 
 from homa.drivers.effects import ask
-from homa.gateway.batches.work import BatchWork, Workshop
+from homa.gateway.batches.work import BatchWork
+from homa.gateway.batches.workshop import Workshop
 from homa.gateway.files.kept_files import FilesElsewhere
 from homa_shared.model.errors import HomaError
 from homa_shared.store.gateway_work import FilePlace, claim_batches, leave_to_others, rest_batch
@@ -82,9 +83,8 @@ class Keeper:
         idle = [name for name in self._known if name not in self._working]
         for name in idle[: max(0, len(self._known) - _REMEMBERED)]:
             await self._forget(name)
-        room = _MOST - len(self._working)
-        if room <= 0:
-            return True
+        # Also without room for one: by its claims others know that a gateway lives.
+        room = max(0, _MOST - len(self._working))
         claiming = claim_batches(self._shop.keys, self.place, room, _HOLD_MS, stands_in=self._stands_in)
         claimed = await self._shop.driver.run(ask(claiming))
         for batch_id in claimed.ids:

@@ -9,21 +9,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from homa.client.deadlines import BatchDeadlines
-from homa.drivers.aio import AwaitingDriver
 from homa.drivers.effects import ask_patiently
 from homa.gateway.access.principal import Principal
 from homa.gateway.batches.checking import check_lines
-from homa.gateway.batches.line_format import LineFormat, Unsent
+from homa.gateway.batches.ending import BatchEnding
+from homa.gateway.batches.line_format import Unsent
 from homa.gateway.batches.lines import FileLine, lines_of
 from homa.gateway.batches.promotion import CHUNK_BYTES, CHUNK_LINES, Promoter
 from homa.gateway.batches.results import ResultWriter
-from homa.gateway.files.kept_files import KeptFiles
-from homa.submit.submitter import Submitter
+from homa.gateway.batches.workshop import Workshop
+from homa.gateway.files.kept_files import FilesElsewhere, LostPart
+from homa_shared.model.constants import INPUT_LOST_MS
 from homa_shared.model.errors import StoreFull
 from homa_shared.store import gateway_batches as store
 from homa_shared.store import reads
@@ -44,24 +44,13 @@ _SHORT_S, _PAUSE_S = 0.05, 0.5
 _YOUNG_MS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What the work on all batches shares."""
-
-    keys: Keys
-    driver: AwaitingDriver
-    submitter: Submitter
-    files: KeptFiles
-    #: (API, endpoint) -> how its lines look.
-    forms: Mapping[tuple[str, str], LineFormat]
-
-
 class BatchWork:
     """One batch."""
 
     def __init__(self, shop: Workshop, batch_id: str) -> None:
         self._shop, self._keys, self.id = shop, shop.keys, batch_id
         self._deadlines = BatchDeadlines(shop.keys)
+        self._ending = BatchEnding(shop, batch_id)
         self._promoter: Promoter | None = None
         #: Lines from the cursor on, and where that stands by what this gateway knows.
         self._lines: AsyncGenerator[FileLine, None] | None = None
@@ -82,6 +71,15 @@ class BatchWork:
         batch = await self._shop.driver.run(ask_patiently(store.find_batch(self._keys, self.id)))
         if batch is None or batch.status in OVER:
             return None
+        try:
+            return await self._step_of(batch)
+        except (FilesElsewhere, LostPart):
+            if batch.now_ms < batch.expires_ms + INPUT_LOST_MS:
+                raise
+            await self._ending.give_up(batch)
+            return None
+
+    async def _step_of(self, batch: GatewayBatch) -> float | None:
         if not self._is_here:
             # Before anything else: what is written elsewhere would be missed where its other files are.
             await self._shop.files.require(batch.input, batch.raw.get("place", ""))
@@ -105,7 +103,7 @@ class BatchWork:
             return 0.0
         if batch.status is Status.CANCELLING and engine is not None and not (engine.cancel or engine.complete):
             await self._run(admin.cancel_batch(self._keys, self.id))
-        if await self._end(batch, engine):
+        if await self._ending.end(batch, engine):
             return None
         await self._shop.driver.run(self._deadlines.check())
         return _SHORT_S if batch.now_ms - batch.created_ms < _YOUNG_MS else _PAUSE_S
@@ -117,25 +115,25 @@ class BatchWork:
             self._lines = None
 
     async def _check(self, batch: GatewayBatch) -> None:
-        found = await check_lines(self._form(batch), lines_of(self._shop.files, batch.input))
+        found = await check_lines(self._shop.form_of(batch), lines_of(self._shop.files, batch.input))
         if isinstance(found, int):
             await self._run(store.checked_batch(self._keys, self.id, found))
         else:
-            await self._run(store.fail_batch(self._keys, self.id, found, await self._told(batch, None)))
+            await self._run(store.fail_batch(self._keys, self.id, found, await self._ending.told(batch, None)))
 
     async def _go_on(self, batch: GatewayBatch, engine: BatchView | None, *, is_late: bool) -> bool:
         """Promotes lines, or else writes answers; false where there was neither to do."""
-        full: StoreFull | None = None
+        held: StoreFull | LostPart | None = None
         try:
             if batch.status is Status.IN_PROGRESS and not is_late and await self._promote(batch, engine):
                 return True
-        except StoreFull as error:
-            full = error
-        # Also then: what is written may leave the store.
+        except (StoreFull, LostPart) as error:
+            held = error
+        # Also then: what is written may leave the store, and does not wait for what is lost.
         if await self._write(batch, engine):
             return True
-        if full is not None:
-            raise full
+        if held is not None:
+            raise held
         return False
 
     async def _promote(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
@@ -143,7 +141,7 @@ class BatchWork:
         if engine is None:
             if batch.cursor:  # what there was of it has left the store
                 return False
-            await self._open(batch)
+            await self._ending.open(batch)
         total, cursor = batch.total or 0, batch.cursor
         room = self._room(batch)
         for _ in range(_CHUNKS):
@@ -158,14 +156,6 @@ class BatchWork:
             room -= len(lines)
             self._at = cursor
         return True
-
-    async def _open(self, batch: GatewayBatch) -> None:
-        """Makes the batch of its jobs."""
-        facts = {"name": batch.raw["name"], "tenant": batch.tenant, "cap": batch.raw["cap"], "file": batch.input}
-        # Its webhook is told once its files are there.
-        if batch.raw.get("gateway_key"):
-            facts["gateway_key"] = batch.raw["gateway_key"]
-        await self._run(admin.open_batch(self._keys, self.id, facts))
 
     def _room(self, batch: GatewayBatch) -> int:
         total = batch.total or 0
@@ -218,71 +208,15 @@ class BatchWork:
         if moved is Moved.OK:
             self._at = batch.cursor + len(lines)
 
-    async def _end(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
-        """Ends a batch whose lines have all been answered; false where it goes on."""
-        if batch.cursor != batch.total or not (engine is None or engine.complete):
-            return False
-        # Anew: another gateway may have written the last answers since, and no other ones come.
-        latest = await self._run(store.find_batch(self._keys, self.id))
-        if latest is None or latest.status in OVER:
-            return True
-        return await self._finish_as(latest, engine)
-
-    async def _finish_as(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
-        """Ends a batch in the state that its answers tell of."""
-        status = Status.COMPLETED
-        errors: list[dict[str, Any]] = []
-        if batch.status is Status.CANCELLING:
-            status = Status.CANCELLED
-        elif batch.count("n.expired"):
-            status = Status.EXPIRED
-        if (lost := (batch.total or 0) - batch.answered) > 0:
-            # No gateway lived for as long as the store keeps what jobs came to.
-            message = f"{lost} answers left the store before they were written to the file"
-            status, errors = Status.FAILED, [{"code": "results_expired", "line": None, "message": message}]
-        url = await self._told(batch, engine)
-        return bool(await self._run(self._finish(batch, status, errors, url)) != "unfinished")
-
-    async def _told(self, batch: GatewayBatch, engine: BatchView | None) -> str:
-        """The URL that is told of its end; empty for none."""
-        tenants = (await self._shop.driver.run(self._shop.submitter.view())).webhook_of(batch.tenant)
-        url = str(batch.raw["webhook"] or tenants.get("webhook", ""))
-        if url and engine is None:
-            # Webhooks are told of batches of jobs: where there is none, one without lines is told of.
-            await self._open(batch)
-            await self._run(admin.seal_batch(self._keys, self.id, 0))
-        return url
-
-    def _finish(self, batch: GatewayBatch, status: Status, errors: list[dict[str, Any]], url: str) -> Op[str]:
-        rows = {
-            name: {"filename": f"batch_{self.id}_{name}.jsonl", "purpose": "batch_output", "bytes": str(size)}
-            for name in ("output", "error")
-            if (size := batch.count(f"{name}_bytes"))
-        }
-        return store.finish_batch(
-            self._keys,
-            self.id,
-            status,
-            files_kept_ms=batch.count("files_kept"),
-            output=rows.get("output"),
-            error=rows.get("error"),
-            listed=self._form(batch).has_error_file,
-            errors=errors,
-            webhook=url,
-        )
-
-    def _form(self, batch: GatewayBatch) -> LineFormat:
-        return self._shop.forms[batch.api, batch.raw["endpoint"]]
-
     def _writer(self, batch: GatewayBatch) -> ResultWriter:
-        return ResultWriter(self._keys, self._shop.driver, self._shop.files, self._form(batch))
+        return ResultWriter(self._keys, self._shop.driver, self._shop.files, self._shop.form_of(batch))
 
     def _promoter_of(self, batch: GatewayBatch) -> Promoter:
         if self._promoter is None:
             principal = Principal(Role(batch.raw["role"]), batch.tenant, tuple(batch.said("models") or ()))
             cap = int(batch.raw["cap"]) if batch.raw["cap"] else None
             headers = batch.said("headers") or {}
-            self._promoter = Promoter(self._shop.submitter, self.id, self._form(batch), principal, headers, cap)
+            self._promoter = Promoter(self._shop.submitter, self.id, self._shop.form_of(batch), principal, headers, cap)
         return self._promoter
 
     async def _run(self, op: Op[Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.batch_beginning import name_of_beginning, put_together
 from homa_shared.model.errors import SealedPayload
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import Attempt, Job, State, Step, decode_fields, job_from_fields
@@ -102,6 +103,18 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
         *script.commands,
     )
 
+    def ask_beginning(replies: list[Any]) -> Op[JobView | None] | None:
+        request, batch = replies[2], _raw(replies[0]).get(short("batch").encode())
+        name = None if request is None or batch is None else name_of_beginning(request)
+        if name is None:
+            return None
+        command = ("HGET", keys.batch_beginnings(text(batch)), name)
+
+        def whole(answer: list[Any]) -> JobView | None:
+            return parse([*replies[:2], put_together(request, answer[0]) if answer[0] else None, replies[3]])
+
+        return read((command,), whole)
+
     def parse(replies: list[Any]) -> JobView | None:
         record, history, request, answers = replies
         fields = decode_fields(_raw(record))
@@ -133,7 +146,7 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
         why = str(unopened[0]) if unopened else ""
         return JobView(found, attempts, reply, shown, sorted(steps, key=lambda s: s.number), why)
 
-    return Op(commands, parse, script.script)
+    return Op(commands, parse, script.script, ask_beginning)
 
 
 def state(keys: Keys, job_id: str) -> Op[State | None]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from homa_shared.store.scripts.prelude import with_prelude
 from homa_shared.store.scripts.pruning import without_unused
@@ -46,7 +47,7 @@ def _put_together(name: str, by_moved_clock: bool) -> Script:
     parts: list[str] = []
     _collect(body, parts, set(), instead)
     own = _without_comments(body)
-    code = in_blocks(without_unused([_without_comments(part) for part in parts], own), own)
+    code = in_blocks(without_unused(parts, own), own)
     flags = _FLAGS.search(body)
     shebang = f"#!lua flags={flags.group(1)}\n" if flags else "#!lua\n"
     text = shebang + with_prelude(code)
@@ -88,9 +89,23 @@ def _collect(text: str, parts: list[str], seen: set[str], instead: Mapping[str, 
         for name in (item.strip() for item in line.split(",")):
             if name not in seen:
                 seen.add(name)
-                fragment = _read(f"lib/{instead.get(name, name)}.lua")
-                _collect(fragment, parts, seen, instead)
-                parts.append(fragment)
+                fragment = _fragment(instead.get(name, name))
+                _collect(fragment.text, parts, seen, instead)
+                parts.append(fragment.code)
+
+
+class _Fragment(NamedTuple):
+    """A file of `lib/`."""
+
+    text: str
+    #: The same without comments.
+    code: str
+
+
+@cache
+def _fragment(name: str) -> _Fragment:
+    text = _read(f"lib/{name}.lua")
+    return _Fragment(text, _without_comments(text))
 
 
 def _read(path: str) -> str:

@@ -8,12 +8,13 @@
 -- ARGV: batch, written or cursor, from, to, offset behind the lines (bytes of the input; of cursor alone), what it adds as
 --       JSON: {output: [{name, bytes}, …], error: likewise, counts: {field: by}}, 1 where what is written leaves the store,
 --       jobs that then leave it…
--- Returns ok; stale; '' where there is no such batch; open where lines may still become jobs. Cost: O(lines).
+-- Returns ok; stale; '' where there is no such batch, or it has ended; open where lines may still become jobs. Cost: O(lines).
 local id, place, from, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local key = K.gateway_batch(id)
-local v = redis.call('HMGET', key, place, 'output', 'error')
-if not v[1] then return '' end
-if v[1] ~= from then return 'stale' end
+local v = redis.call('HMGET', key, place, 'output', 'error', 'ended')
+if v[1] and v[1] ~= from then return 'stale' end
+-- The files of one that has ended are what their readers were told.
+if not v[1] or v[4] then return '' end
 if place == 'cursor' and redis.call('HGET', K.batch(id), 'state') == 'open' then return 'open' end
 local added = cjson.decode(ARGV[6])
 for i, name in ipairs({'output', 'error'}) do

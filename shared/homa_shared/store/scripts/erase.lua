@@ -101,8 +101,8 @@ if order == 'batches' then
       else
         redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook', 'unfilled', 'unsent_why')
       end
-      -- Of a flow it holds what its steps ask, which no cost needs.
-      redis.call('DEL', K.flow(id), K.flow_nodes(id))
+      -- What its lines ask alike, and of a flow its steps, which no cost needs.
+      redis.call('DEL', K.flow(id), K.flow_nodes(id), K.batch_beginnings(id))
       redis.call('ZREM', K.webhooks_due(), 'batch:' .. id)
       erased = erased + 1
     end

@@ -4,14 +4,23 @@
 -- KEYS[1] anchor
 -- ARGV[1] fields that all share, as JSON: those of FIELDS.common that say something
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
--- ARGV[3…] per job: id, request, idempotency key and digests (`key d1,d2` or ''), deadline (ms from now; 0 none), due (ms
---          from now; 0 now), then a value ('' none) for each of FIELDS.entry
+-- ARGV[3] name of the beginning that requests lack which begin with its mark ('' none), ARGV[4] its text: kept beside the batch
+-- ARGV[5] what jobs say beside id and request: fields of FIELDS.entry and, of `key` (idempotency key and digests, `key d1,d2`),
+--         `deadline` (ms from now) and `due` (ms from now), those that any of them says
+-- ARGV[6…] per job: id, request, then its value ('' or 0 none) of each
 -- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request,
 --         {id, …} of the jobs that these keys were used for}
 -- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
 local ENTRY = FIELDS.entry
-local STRIDE = 5 + #ENTRY
+local ABSENT, COLUMNS, AT = {}, {}, {}
+for _, field in ipairs(ENTRY) do ABSENT[field[1]] = field[2] end
+-- Columns of the record's fields, and where the others are.
+local STRIDE, FIRST = 2, 5
+for column in string.gmatch(ARGV[5], '%S+') do
+  STRIDE = STRIDE + 1
+  if ABSENT[column] then COLUMNS[#COLUMNS + 1] = {column, STRIDE, ABSENT[column]} else AT[column] = STRIDE end
+end
 -- A key's retention counts from its job's end. This limit is for jobs that an older release ended without setting it.
 local KEY_MS = 400 * DAY_MS
 local accepted, existing, conflicts, firsts = 0, {}, {}, {}
@@ -37,10 +46,16 @@ end
 local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
 
-local jobs = (#ARGV - 2) / STRIDE
+local jobs = (#ARGV - FIRST) / STRIDE
 for i = 0, jobs - 1 do
-  local clear = in_clear(ARGV[4 + i * STRIDE])
+  local clear = in_clear(ARGV[FIRST + 2 + i * STRIDE])
   if clear then return clear end
+end
+-- Names are digests, cut short: another text of the same name would be put in front of requests that do not begin so.
+if ARGV[3] ~= '' then
+  local kept = redis.call('HGET', K.batch_beginnings(common.ba), ARGV[3])
+  if kept and kept ~= ARGV[4] then return redis.error_reply('HOMA another beginning is called ' .. ARGV[3]) end
+  if not kept then redis.call('HSET', K.batch_beginnings(common.ba), ARGV[3], ARGV[4]) end
 end
 local place = place_of(tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs, tonumber(common.pr or 0))
 local queued, due_count = 0, 0
@@ -52,8 +67,9 @@ redis.call('HSET', template, unpack(base))
 local places, requests = {}, {}
 
 for i = 0, jobs - 1 do
-  local a = 2 + i * STRIDE
-  local id, request, key, deadline, due = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+  local a = FIRST + i * STRIDE
+  local id, request, key = ARGV[a + 1], ARGV[a + 2], AT.key and ARGV[a + AT.key] or ''
+  local deadline, due = AT.deadline and tonumber(ARGV[a + AT.deadline]) or 0, AT.due and tonumber(ARGV[a + AT.due]) or 0
   local known, named = nil, nil
   if key ~= '' then
     local name, digest = string.match(key, '^(.*) ([%x,]+)$')
@@ -86,19 +102,17 @@ for i = 0, jobs - 1 do
     existing[#existing + 1] = known
   elseif conflicts[#conflicts] ~= i then
     local fields, n = {'sq', place + i}, 2
-    local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
-    if named then put('ik', named) end
-    for j = 1, #ENTRY do
-      local value = ARGV[a + 5 + j]
-      if value ~= '' and value ~= ENTRY[j][2] then put(ENTRY[j][1], value) end
+    if named then fields[3], fields[4], n = 'ik', named, 4 end
+    for _, column in ipairs(COLUMNS) do
+      local value = ARGV[a + column[2]]
+      if value ~= '' and value ~= column[3] then fields[n + 1], fields[n + 2], n = column[1], value, n + 2 end
     end
     if deadline > 0 then
-      put('dl', now + deadline)
+      fields[n + 1], fields[n + 2], n = 'dl', now + deadline, n + 2
       redis.call('ZADD', K.deadlines(), now + deadline, id)
     end
     if due > 0 then
-      put('st', 'due')
-      put('due', now + due)
+      fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'st', 'due', 'due', now + due
       redis.call('ZADD', K.due(), now + due, id)
       due_count = due_count + 1
     else

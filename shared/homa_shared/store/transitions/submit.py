@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
 import orjson
 
+from homa_shared.calls.batch_beginning import Beginning
 from homa_shared.model import records
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.model.record_fields import Place, RecordField, fields_at
@@ -85,6 +86,16 @@ class Common:
         return orjson.dumps({field.short: value for field, value in said.items() if _is_written(field, value)})
 
 
+#: What an entry says beside its fields, id and request: as the script calls it, its attribute, and what says nothing.
+_BESIDE: tuple[tuple[str, str, frozenset[Any]], ...] = (
+    ("key", "key", frozenset({""})),
+    ("deadline", "deadline_ms", frozenset({0})),
+    ("due", "due_ms", frozenset({0})),
+)
+#: So many requests of a submission must begin alike for their beginning to be kept once.
+LEAST_BEGUN = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Answer of submit."""
@@ -96,16 +107,44 @@ class Accepted:
     conflicts: dict[int, str]
 
 
-def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]:
-    """Accepts all entries, or none when the store has no room. Sending the same entries again changes nothing."""
+def submit(keys: Keys, common: Common, entries: Sequence[Entry], beginnings: Sequence[Beginning] = ()) -> Op[Accepted]:
+    """Accepts all entries, or none when the store has no room. Sending the same entries again changes nothing.
+
+    Args:
+        common: what they share.
+        beginnings: what requests of their batch may begin with; the first that is worth it is kept once, beside it.
+    """
+    shared = None if keys.cipher is not None else _worth_keeping(beginnings, entries)
     args: list[Any] = [sealed_record(keys, common.encode()), FULL_PERCENT]
-    values = _values_of_entries()
-    for entry in entries:
-        # Without keys only what looks like an envelope is changed (`envelope.unlike_sealed`).
-        e = entry if keys.cipher is None and "homa.sealed" not in entry.metadata else _sealed(keys, entry)
-        args += (e.id, e.request, e.key, e.deadline_ms, e.due_ms)
-        args += ["" if value is None else value for value in values(e)]
+    args += ("", "") if shared is None else (shared.name, shared.text)
+    # Without keys only what looks like an envelope is changed (`envelope.unlike_sealed`).
+    is_sent_as_it_is = keys.cipher is None and not any("homa.sealed" in entry.metadata for entry in entries)
+    sent = entries if is_sent_as_it_is else [_sealed(keys, entry) for entry in entries]
+    names, columns = _columns_of(sent)
+    args.append(" ".join(names))
+    for e, *values in zip(sent, *columns, strict=True):
+        args += (e.id, e.request if shared is None else shared.cut(e.request), *values)
     return call(keys, "submit", args, _parse)
+
+
+def _worth_keeping(beginnings: Sequence[Beginning], entries: Sequence[Entry]) -> Beginning | None:
+    """The first beginning that enough of the requests have."""
+    return next(
+        (each for each in beginnings if sum(e.request.startswith(each.text) for e in entries) >= LEAST_BEGUN), None
+    )
+
+
+def _columns_of(entries: Sequence[Entry]) -> tuple[list[str], list[Sequence[Any]]]:
+    """What some of the entries say something of, and their values: a word less each is felt by client and store."""
+    told = [*_BESIDE, *((f.short, f.path or f.name, frozenset({None, "", f.absent})) for f in fields_at(Place.ENTRY))]
+    values = attrgetter(*(attribute for _, attribute, _ in told))
+    names: list[str] = []
+    columns: list[Sequence[Any]] = []
+    for (name, _, silent), column in zip(told, zip(*map(values, entries), strict=True), strict=False):
+        if not silent.issuperset(column):
+            names.append(name)
+            columns.append(["" if value is None else value for value in column])
+    return names, columns
 
 
 def _sealed(keys: Keys, entry: Entry) -> Entry:
@@ -121,11 +160,6 @@ def _sealed(keys: Keys, entry: Entry) -> Entry:
 
 def _is_written(field: RecordField, value: object) -> bool:
     return value is not None and (value != field.absent or Place.ALWAYS in field.places)
-
-
-def _values_of_entries() -> Callable[[Entry], tuple[Any, ...]]:
-    """Reads an entry's values in the order in which the script knows their fields."""
-    return attrgetter(*(field.path or field.name for field in fields_at(Place.ENTRY)))
 
 
 def _parse(reply: Any) -> Accepted:

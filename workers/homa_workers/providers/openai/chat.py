@@ -5,7 +5,7 @@ Requests and replies are kept in this shape, so that there is little to translat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -84,11 +84,11 @@ class OpenAIProvider:
     def kind(self) -> str:
         return self._config.kind
 
-    async def complete(self, call: Call) -> Completion:
-        return await self._schemas.strictly_or_not(call, self._complete)
+    def complete(self, call: Call) -> Coroutine[Any, Any, Completion]:
+        return self._schemas.strictly_or_not(call, self._complete)
 
-    async def stream(self, call: Call, emit: Emit) -> Completion:
-        return await self._schemas.strictly_or_not(call, lambda call: self._stream(call, emit))
+    def stream(self, call: Call, emit: Emit) -> Coroutine[Any, Any, Completion]:
+        return self._schemas.strictly_or_not(call, lambda call: self._stream(call, emit))
 
     async def _complete(self, call: Call) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:

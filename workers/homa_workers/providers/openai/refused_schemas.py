@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,10 +24,16 @@ class RefusedSchemas:
     def __init__(self) -> None:
         self._refused: set[bytes] = set()
 
-    async def strictly_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
-        """A call, and once more without strictness where its schema is refused."""
-        if not _is_strict(call.params.get("response_format")):
-            return await work(call)
+    def strictly_or_not(
+        self, call: Call, work: Callable[[Call], Coroutine[Any, Any, Completion]]
+    ) -> Coroutine[Any, Any, Completion]:
+        """A call, and once more without strictness where its schema is refused.
+
+        Most calls have no schema: they are handed on as they are, since thousands of them wait at once.
+        """
+        return self._strictly(call, work) if _is_strict(call.params.get("response_format")) else work(call)
+
+    async def _strictly(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, Completion]]) -> Completion:
         schema = orjson.dumps(call.params["response_format"])
         if schema in self._refused:
             return await work(_loosely(call))

@@ -16,6 +16,7 @@ from homa.gateway.dashboard.audit import note
 from homa.gateway.dashboard.batch_forecast import forecast
 from homa.gateway.dashboard.causes import cause_rows
 from homa.gateway.dashboard.charts import course_chart
+from homa.gateway.dashboard.flow_steps import flow_run
 from homa.gateway.dashboard.holds import Held, held
 from homa.gateway.dashboard.listing import served_queues
 from homa.gateway.dashboard.rendering import page
@@ -74,6 +75,7 @@ async def _page(visit: Visit, view: BatchView, *, shows: bool) -> ASGIApp:
         forecast=found,
         chart=course_chart(found, lines, now_ms),
         causes=cause_rows(failed),
+        run=await flow_run(visit, view.id),
         held=await _held(visit, view, now_ms),
         file_held=await visit.ask(what_holds_batch(visit.keys, view.id)) if visit.principal.sees_all else "",
         results=rows,

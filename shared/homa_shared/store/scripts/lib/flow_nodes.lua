@@ -248,8 +248,10 @@ function Flow.go_on(id, r, state)
   f.place = nil
 end
 
--- What there is to bring together in a scope has not come, for a cause.
+-- What there is to bring together in a scope has not come, for a cause. Where it has, as behind a worker that was lost after its
+-- last part, it is gone on with: a reduce ends once.
 function Flow.lose_parts(f, source, scope, cause)
+  if Flow.items_in(f, source, scope) then return end
   for _, step in ipairs(f.steps[source].closed_by) do Flow.absent(f, step, scope, cause) end
 end
 

@@ -1,4 +1,4 @@
---! use clock, record, flow_parents
+--! use clock, record, whole_request, flow_parents
 -- One call of take: what was asked, and its answer as it grows.
 -- Needs: take's ARGV.
 -- Gives: asked, answer, sooner(ms), entry(id, r, target), hand_out(id, r), fill_in_requests().
@@ -16,9 +16,9 @@ local asked = {
 
 for i = 9, #ARGV do asked.queues[i - 8] = ARGV[i] end
 
--- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way. nodes: those of the
+-- requests: keys of the jobs' requests. soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way. nodes: those of the
 -- jobs that do a step of a flow, {job as it is handed out, run}.
-local answer = {jobs = {}, nodes = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
+local answer = {jobs = {}, requests = {}, nodes = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
 
 local function sooner(ms) if not answer.soonest or ms < answer.soonest then answer.soonest = ms end end
 
@@ -37,19 +37,22 @@ local function packed(id, r, target)
   return cjson.encode(fields)
 end
 
-local function entry(id, r, target) return {redis.call('GET', K.request(id)) or '', packed(id, r, target)} end
-
-local requests = {}
+local function entry(id, r, target)
+  return {whole_request(redis.call('GET', K.request(id)) or '', r.ba), packed(id, r, target)}
+end
 
 local function hand_out(id, r)
-  local job = {'', packed(id, r, r.tt or r.tg)}
+  -- The batch stands in the request's place until that is read.
+  local job = {r.ba or false, packed(id, r, r.tt or r.tg)}
   answer.jobs[#answer.jobs + 1] = job
-  requests[#requests + 1] = K.request(id)
+  answer.requests[#answer.jobs] = K.request(id)
   if r.nd then answer.nodes[#answer.nodes + 1] = {job, r.ba} end
 end
 
 local function fill_in_requests()
-  if #requests == 0 then return end
-  for i, request in ipairs(redis.call('MGET', unpack(requests))) do answer.jobs[i][1] = request or '' end
+  if #answer.jobs == 0 then return end
+  for i, request in ipairs(redis.call('MGET', unpack(answer.requests))) do
+    answer.jobs[i][1] = whole_request(request or '', answer.jobs[i][1])
+  end
   fill_in_parents(answer.nodes)
 end

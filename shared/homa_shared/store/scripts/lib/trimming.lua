@@ -70,7 +70,13 @@ local function trim_old(slice, beat)
   local from, stay = beat[6] or 0, 0
   local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - results, 'LIMIT', from, trim_slice)
   for _, batch in ipairs(old) do
-    if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) else stay = stay + 1 end
+    if redis.call('EXISTS', K.batch(batch)) == 1 then
+      stay = stay + 1
+    else
+      redis.call('ZREM', K.batches(), batch)
+      -- Requests of its jobs may be kept for longer than their results.
+      redis.call('PEXPIRE', K.batch_beginnings(batch), retention('requests'))
+    end
   end
   redis.call('HSET', K.beat(), 'batches', #old < trim_slice and 0 or from + stay)
   trim_conversations()
