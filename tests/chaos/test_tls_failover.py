@@ -140,6 +140,8 @@ def test_a_failover_over_tls_loses_nothing(watched: Watched) -> None:
 def test_a_server_lets_in_nobody_without_a_certificate(watched: Watched) -> None:
     ways: tuple[dict[str, Any], ...] = ({}, {"ssl": True, "ssl_cert_reqs": "none", "ssl_check_hostname": False})
     for options in ways:
-        with closing(redis.Redis(port=watched.replica, protocol=2, **options)) as stranger:
-            with pytest.raises(redis.RedisError):
-                stranger.ping()
+        with (
+            closing(redis.Redis(port=watched.replica, protocol=2, **options)) as stranger,
+            pytest.raises(redis.RedisError),
+        ):
+            stranger.ping()
