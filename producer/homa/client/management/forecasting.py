@@ -18,7 +18,7 @@ from homa.submit.submitter import Submitter
 
 if TYPE_CHECKING:
     from homa.client.flows.estimates import FlowEstimate
-    from homa.drivers.aio import AwaitingDriver  # which loads asyncio
+    from homa.drivers.aio import AwaitingDriver
     from homa.flows.flow import Flow
 
 
