@@ -13,7 +13,7 @@ import pytest
 
 from homa_shared.encryption import cipher as ciphers
 from homa_shared.encryption.cipher import Cipher
-from homa_shared.encryption.envelope import is_sealed, key_of, opened, seal, seal_shown, seal_template
+from homa_shared.encryption.envelope import is_sealed, key_of, opened, seal, seal_shown, seal_template, unlike_sealed
 from homa_shared.encryption.keyring import EncryptionKey, Keyring, new_key, parse_keys
 from homa_shared.model.errors import ConfigError, SealedPayload
 
@@ -243,6 +243,23 @@ def test_values_of_variables_come_into_the_text() -> None:
     text = b'{"messages":[{"content":"of %b and %b"}]}' % (hole.encode(), hole.encode())
     raw = seal_template(cipher, "p", text, [hole]).replace(hole.encode(), b'30.11. \\"2026\\"')
     assert orjson.loads(opened(cipher, "p", raw))["messages"][0]["content"] == 'of 30.11. "2026" and 30.11. "2026"'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b'{"homa.sealed":"new.QUJD"}', b'{"late":true,"homa.sealed":"new.QUJD"}'),
+        *(b'{"drop":["a"],"homa.sealed":"x"}', b'{"homa.sealed":"x","holes":[1]}'),
+    ],
+)
+def test_what_looks_like_an_envelope_is_stored_so_that_nobody_takes_it_for_one(raw: bytes) -> None:
+    assert is_sealed(raw)
+    stored = unlike_sealed(raw)
+    assert opened(None, "p", stored) == opened(of(NEW), "p", stored) == stored
+    assert orjson.loads(stored) == orjson.loads(raw)
+    assert unlike_sealed(stored) == stored
+    assert unlike_sealed(DATA) == DATA
+    assert not is_sealed(b'{"late":true,' + stored[1:])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from homa_shared.encryption.keyring import new_key
 from tests.encryption.canary import WORD, dump, files, found_in
 from tests.fixtures.store import eventually
-from tests.gateway.conftest import CLAUDE, MODEL, Cell
+from tests.gateway.conftest import CLAUDE, EMBEDDER, MODEL, Cell
 
 OVER = {"completed", "failed"}
 
@@ -26,6 +26,7 @@ def sealed_cell(bare_cell: Cell) -> Cell:
 
 def test_a_word_of_every_request_is_nowhere_in_store_and_files(sealed_cell: Cell) -> None:
     _calls(sealed_cell)
+    _more_calls(sealed_cell)
     _files(sealed_cell)
     found = found_in(dump(sealed_cell.store))
     assert found == [], f"{len(found)} places, the first of them {found[0]}"
@@ -50,6 +51,23 @@ def _calls(cell: Cell) -> None:
         model=CLAUDE, max_tokens=50, messages=[{"role": "user", "content": f"{WORD} asks"}]
     )
     assert WORD in said.content[0].text  # type: ignore[union-attr]
+
+
+def _more_calls(cell: Cell) -> None:
+    client = cell.openai()
+    told = client.responses.create(model=MODEL, input=f"{WORD} begins", instructions=f"{WORD} rules")
+    assert WORD in told.output_text
+    tool = {"type": "function", "function": {"name": "look_up", "description": WORD, "parameters": {"type": "object"}}}
+    client.chat.completions.create(  # type: ignore[call-overload]
+        model=MODEL, messages=[{"role": "user", "content": f"{WORD} asks"}], tools=[tool], metadata={"for": WORD}
+    )
+    assert client.embeddings.create(model=EMBEDDER, input=[WORD, f"more of {WORD}"], encoding_format="float").data
+    claude = cell.anthropic()
+    params = {"model": CLAUDE, "max_tokens": 50, "messages": [{"role": "user", "content": f"{WORD} in a batch"}]}
+    batch = claude.messages.batches.create(requests=[{"custom_id": "a", "params": params}])  # type: ignore[typeddict-item]
+    eventually(lambda: claude.messages.batches.retrieve(batch.id).processing_status == "ended")
+    (line,) = claude.messages.batches.results(batch.id)
+    assert WORD in str(line.result)
 
 
 def _files(cell: Cell) -> None:

@@ -206,6 +206,23 @@ def test_logs_are_json_or_for_people(form: str, sign: str, capfd: pytest.Capture
     assert "not this" not in told
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_in_the_log_holds_no_values_of_variables(form: str, capfd: pytest.CaptureFixture[str]) -> None:
+    def fails(prompt: str) -> None:
+        raise ValueError("no number")
+
+    logs.start("info", form)
+    try:
+        fails("the " + "secret prompt")
+    except ValueError:
+        structlog.get_logger("test").exception("failed")
+    finally:
+        structlog.reset_defaults()
+    told = capfd.readouterr().err
+    assert "ValueError: no number" in told
+    assert "the secret prompt" not in told
+
+
 def test_what_is_no_text_is_logged_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     logs.start("info", "json")
     try:

@@ -52,7 +52,9 @@ def start(level: str, form: str) -> None:
         processors = [*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_line)]
         factory: Callable[..., Any] = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
-        processors = [*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Rich's tracebacks show the values of variables, prompts and keys among them.
+        plain = structlog.dev.plain_traceback
+        processors = [*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
         factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=processors,

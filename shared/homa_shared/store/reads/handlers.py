@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 
+from homa_shared.model.errors import SealedPayload
 from homa_shared.model.event_kinds import decode
 from homa_shared.model.events import Event
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.sealing import Kind, opened_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,22 @@ def letters(keys: Keys, handler: str, skip: int = 0, most: int = 500) -> Op[list
     """Dead letters of a handler, the oldest first."""
 
     def parse(answer: Any) -> list[Letter]:
-        return [_letter(handler, *row) for row in answer]
+        return [_letter(keys, handler, *row) for row in answer]
 
     return call(keys, "letters", (handler, skip, most), parse)
 
 
-def _letter(handler: str, name: Any, died: Any, stored: Any) -> Letter:
+def _letter(keys: Keys, handler: str, name: Any, died: Any, stored: Any) -> Letter:
     told = orjson.loads(stored)
     entry = dict(zip(told["entry"][::2], told["entry"][1::2], strict=True))
     event = decode(entry.pop("id", text(name)), entry)
-    return Letter(handler, text(name), int(float(died)), told["error"], told["tries"], event)
+    error = _error(keys, handler, told["error"])
+    return Letter(handler, text(name), int(float(died)), error, told["tries"], event)
+
+
+def _error(keys: Keys, handler: str, stored: str) -> str:
+    """What went wrong; where it cannot be opened here, why not: the letter may be retried and dropped all the same."""
+    try:
+        return opened_text(keys, Kind.LETTER, stored, handler)
+    except SealedPayload as error:
+        return str(error)

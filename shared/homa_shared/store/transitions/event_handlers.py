@@ -14,6 +14,7 @@ from homa_shared.model.events import Event
 from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, number, read, text
+from homa_shared.store.sealing import Kind, sealed_text
 
 #: Of which stream an entry is: 0 of the fleet's events, 1 of those that were put back for one handler.
 Stream = Literal[0, 1]
@@ -139,7 +140,9 @@ def call_again(keys: Keys, handler: str, consumer: str, event: Delivery) -> Op[b
 
 def bury(keys: Keys, handler: str, consumer: str, event: Delivery, error: str) -> Op[bool]:
     """Keeps an event as a dead letter; False where it is no longer the consumer's."""
-    letter = {"error": error, "tries": event.attempt, "entry": ["id", event.event.id, *_without_place(event.fields)]}
+    # An error of the application's own code may quote what it was about.
+    sealed = sealed_text(keys, Kind.LETTER, error, handler)
+    letter = {"error": sealed, "tries": event.attempt, "entry": ["id", event.event.id, *_without_place(event.fields)]}
     return _order(keys, "dead", handler, consumer, event, orjson.dumps(letter))
 
 

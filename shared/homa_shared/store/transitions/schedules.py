@@ -220,10 +220,10 @@ def put_schedule(
 def _sealed(keys: Keys, fields: Mapping[str, str]) -> dict[str, str]:
     """Fields of a definition with its request sealed, and what it carries; digests of these under a key."""
     said = dict(fields)
+    said |= {name: sealed_record(keys, said[name].encode()).decode() for name in ("common", "entry") if said.get(name)}
     if keys.cipher is None:
         return said
     said["request"] = sealed_template(keys, said["request"], orjson.loads(said.get("holes") or "[]"))
-    said |= {name: sealed_record(keys, said[name].encode()).decode() for name in ("common", "entry") if said.get(name)}
     return said | {name: keyed(keys, said[name]) for name in ("asked", "made") if said.get(name)}
 
 
