@@ -39,6 +39,16 @@ async def test_a_page_of_many_jobs_takes_no_more_commands_than_one_of_a_screenfu
     assert max(many.values()) <= MOST
 
 
+@pytest.mark.parametrize("state", ["waiting", "queued"])
+@pytest.mark.parametrize("place", ["1:99999999999999999999:1:0", "9:7:1:0", "1:18446744073709551615:9:9", "1:5"])
+async def test_a_cursor_that_leads_nowhere_is_an_empty_page_or_told(
+    browser: Browser, stand: Stand, state: str, place: str
+) -> None:
+    stand.queued()
+    await browser.get(f"/jobs?state={state}&cursor={state}@{place}")
+    assert browser.status in (200, 400)
+
+
 async def test_costs_of_many_tags_are_a_page_of_the_dearest_and_a_file_of_all(
     browser: Browser, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ ROWS, LOOKS = 50, 8
 #: What a filter may say, in the address and in the search.
 FILTERS = ("state", "batch", "queue", "provider", "tenant", "tag", "template", "cause")
 _CURSOR = re.compile(
-    r"(running|due|ended|batch)@\d{0,15}|(waiting|queued)@(\d{1,9}:\d{1,20}:\d{1,9}:\d{1,12})?|succeeded@(\d{1,15}-\d{1,15})?",
+    r"(running|due|ended|batch)@\d{0,15}|(waiting|queued)@(\d{1,9}:\d{1,18}:\d{1,9}:\d{1,12})?|succeeded@(\d{1,15}-\d{1,15})?",
     re.ASCII,
 )
 
