@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from homa.client.management.event_handlers import DeadEvent, EventHandlerInfo
     from homa.client.management.jobs import JobInfo
     from homa.client.management.limits import EstimateError, LimitInfo, Limits
+    from homa.client.management.long_estimates import LongEstimate, WayEstimate
     from homa.client.management.queues import QueueInfo
     from homa.client.management.resolutions import Unresolved
     from homa.client.management.retries import Retries
@@ -152,6 +153,7 @@ __all__ = [
     "LimitInfo",
     "Limits",
     "Line",
+    "LongEstimate",
     "MissingExtra",
     "OpenBatch",
     "Piece",
@@ -176,6 +178,7 @@ __all__ = [
     "UnknownModel",
     "Unresolved",
     "Usage",
+    "WayEstimate",
     "Why",
     "Window",
     "WorkerInfo",
@@ -230,6 +233,7 @@ _LAZY = {
     "JobOverBudget": "homa.client.results",
     "LimitInfo": "homa.client.management.limits",
     "Limits": "homa.client.management.limits",
+    "LongEstimate": "homa.client.management.long_estimates",
     "Line": "homa.client.batch_lines",
     "OpenBatch": "homa.client.handles",
     "Piece": "homa.client.streams",
@@ -247,6 +251,7 @@ _LAZY = {
     "Turn": "homa.client.conversations.turns",
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
+    "WayEstimate": "homa.client.management.long_estimates",
     "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
     "find_quotes": "homa.files.citing.quotes",

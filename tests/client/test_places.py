@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def test_every_public_name_is_there() -> None:
     import homa
 
     assert all(hasattr(homa, name) for name in homa.__all__)
+    # Consoles and notebooks complete by it, before anything has been loaded.
+    assert set(homa.__all__) <= set(dir(homa))
+    assert homa.__version__ == version("homa-queue")
     with pytest.raises(AttributeError, match="Nothing"):
         _ = homa.Nothing
 

@@ -19,6 +19,7 @@ from homa_shared.model.errors import ResultTimeout
 from homa_shared.settings.model import load_settings
 from homa_shared.store import reads
 from homa_shared.store.client import Store
+from homa_shared.store.keys import Keys
 from homa_shared.store.transitions.attempts import leave, renew
 from tests.commands.conftest import MODEL, Fleet
 from tests.fixtures.store import eventually
@@ -119,6 +120,21 @@ def test_whoever_waits_in_python_is_told_within_seconds(
     assert told == [
         f"no live worker serves the queue openai: job {job.id} waits; start one with `homa worker openai`"
     ], "once"
+
+
+def test_a_command_that_sees_to_its_own_workers_is_told_nothing(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unserved, "LOOK_EACH_S", 0.1)
+    Path(fleet.env["HOMA_HOME"]).mkdir(exist_ok=True)
+    with caplog.at_level(logging.WARNING, "homa"), client(fleet) as homa:
+        job = homa.submit("Hello", model=MODEL)
+        with unserved.seen_to(Keys(load_settings(env=fleet.env).namespace)), pytest.raises(ResultTimeout):
+            job.result(timeout=3)
+        assert [record for record in caplog.records if record.name == "homa"] == []
+        with pytest.raises(ResultTimeout):
+            job.result(timeout=3)
+    assert [record for record in caplog.records if record.name == "homa"] != []
 
 
 def test_so_is_whoever_waits_for_a_batch(

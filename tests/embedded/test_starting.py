@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from homa_shared.model.errors import ConfigError, MissingExtra, StoreUnavailable
 from homa_shared.store.embedded import EmbeddedStore, server
 from homa_shared.store.embedded import directory as directories
-from homa_shared.store.embedded.directory import LONGEST_SOCKET_PATH_BYTES, StoreDirectory
+from homa_shared.store.embedded.directory import LONGEST_SOCKET_PATH_BYTES, ServerState, StoreDirectory
 from tests.embedded.conftest import client_of, read, starter, write
 
 
@@ -186,3 +188,32 @@ def test_wrong_settings_are_named(directory: Path) -> None:
         EmbeddedStore(directory, fsync="sometimes")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="idle_stop_s of the embedded store is 0; expected seconds above 0"):
         EmbeddedStore(directory, idle_stop_s=0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_loading"),
+    [
+        (b"-LOADING Valkey is loading the dataset in memory\r\n", True),
+        (b"-BUSY Valkey is busy running a script\r\n", False),
+        (b"+PONG\r\n", False),
+        (b"", False),
+    ],
+)
+def test_it_is_told_whether_a_server_reads_its_data(directory: Path, answer: bytes, is_loading: bool) -> None:
+    place = StoreDirectory.at(directory)
+    place.prepare()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place.socket()))
+        server.listen()
+        place.record(ServerState(os.getpid(), str(place.socket())))
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert EmbeddedStore(directory).is_loading is is_loading
+        thread.join()

@@ -178,6 +178,7 @@ def test_what_the_run_refuses_is_refused(homa: Homa) -> None:
     unknown.map(prompt="{{text}}", model="nobody:x")
     for flow, inputs, options in (
         (unknown, [{"text": "x"}], {}),
+        (Flow("empty"), [{"text": "x"}], {}),
         (pages(), [{"pages": 5}], {}),
         (pages(), [{"pages": [{"words": "x"}]}], {}),
         (pages(), [{"pages": ["x"]}], {"budget_usd": "0.000000001"}),
@@ -206,6 +207,12 @@ async def test_event_loops_have_the_same(store_url: str) -> None:
         found = [await homa.estimate(pages(), given) for given in (DOCUMENTS, inputs())]
     assert found[0] == found[1]
     assert Counter(step.calls for step in found[0].steps.values()) == Counter({25: 1, 15: 1})
+
+
+def test_no_inputs_cost_nothing(homa: FakeHoma) -> None:
+    for flow in (pages(), together()):
+        found = homa.estimate(flow, [])
+        assert (found.inputs, found.calls, found.expected_usd, found.most_usd) == (0, 0, Decimal(), Decimal())
 
 
 def test_a_reduce_is_counted_with_its_tree(homa: FakeHoma) -> None:

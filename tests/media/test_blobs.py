@@ -162,3 +162,13 @@ async def test_a_store_that_is_away_says_what_to_check(tmp_path: Path) -> None:
         with pytest.raises(BlobsUnavailable) as caught:
             await answer
         assert "secrets" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["s3://AKIA:SECRET@bucket/x?sig=SECRET", "nowhere://me:SECRET@bucket/x"])
+def test_credentials_in_an_address_are_shown_nowhere(url: str) -> None:
+    try:
+        said = blobs_at(url).url
+    except ConfigError as error:
+        said = str(error)
+    assert "bucket/x" in said
+    assert "SECRET" not in said

@@ -201,12 +201,24 @@ def test_an_outage_in_the_middle_of_a_large_object_ends_the_stream(
         ("s3:///docs", "names no bucket"),
         ("s3://la*/docs", "names no bucket"),
         ("s3://me:password@lake/docs", "expected s3://bucket/key, and credentials in the environment"),
+        (
+            "az://lake/docs/a.pdf?sv=2&sp=r&sig=SECRET",
+            "with a signature in it: expected az://bucket/key, and credentials",
+        ),
+        ("s3://lake/a?X-Amz-Signature=SECRET", "with a signature in it: expected s3://bucket/key, and credentials"),
         ("ftp://server/file", "no kind that is read: expected https://, s3://, gs:// or az://"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_refused(bucket: Bucket, address: str, why: str) -> None:
-    with pytest.raises(InvalidRequest, match=why):
+    with pytest.raises(InvalidRequest, match=why) as caught:
         read(address)
+    assert not any(secret in str(caught.value) for secret in ("password@", "SECRET"))
+
+
+def test_a_key_may_have_question_marks_of_its_own(bucket: Bucket) -> None:
+    bucket.put("docs/why?.txt", "words")
+    bucket.put("docs/a?b=c.txt", "words")
+    assert {row.custom_id for row in read("s3://lake/docs")} == {"docs/why?.txt", "docs/a?b=c.txt"}
 
 
 def test_without_credentials_the_variables_are_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,6 +206,7 @@ def test_an_address_cannot_climb_out_of_a_place(name: str) -> None:
 def test_names_and_passwords_are_sent_and_shown_nowhere(server: Server) -> None:
     server.answers["/a.txt?X-Amz-Signature=abc&id=5"] = Answer(b"words")
     server.answers["/b.txt?X-Amz-Signature=abc"] = Answer(status=403)
+    server.answers["/c.txt?client_secret=abc&password=abc&private_token=abc&page=2"] = Answer(status=403)
     user = server.url.replace("http://", "http://me:pass%40word@")
     (row,) = rows(f"{user}/a.txt?X-Amz-Signature=abc&id=5")
     assert (row.custom_id, row.path) == ("a.txt?id=5", "a.txt?id=5")
@@ -213,3 +214,6 @@ def test_names_and_passwords_are_sent_and_shown_nowhere(server: Server) -> None:
     (bad,) = rows(f"{user}/b.txt?X-Amz-Signature=abc")
     assert "abc" not in str(bad)
     assert "pass" not in str(bad)
+    (bad,) = rows(f"{server.url}/c.txt?client_secret=abc&password=abc&private_token=abc&page=2")
+    assert "abc" not in str(bad)
+    assert "c.txt?page=2" in bad.custom_id

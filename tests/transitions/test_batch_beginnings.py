@@ -76,6 +76,15 @@ def test_what_is_stored_lacks_the_beginning_and_says_so_to_releases_that_know_no
     assert list(kept.values() if isinstance(kept, dict) else kept[1::2]) == [beginning.text]
 
 
+def test_a_line_that_is_offered_to_its_next_target_is_whole(batch: Cell) -> None:
+    batch.plan(MODEL)
+    common = Common("p", "default", MODEL, batch="b", fallbacks_left=1)
+    entries = [Entry(f"b-{i}", request, bound=BOUND) for i, request in enumerate(REQUESTS)]
+    batch.run(submit(batch.keys, common, entries, BEGINNINGS))
+    batch.redis("HSET", batch.keys.breaker(MODEL), "state", "open", "until", batch.now() + 60_000, "open_ms", 60_000)
+    assert [claim.request for _, claim in batch.take().diverts] == REQUESTS
+
+
 def test_what_an_encoded_request_is_given_later_stays(batch: Cell) -> None:
     context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     requests = [traced(request, context) for request in REQUESTS]

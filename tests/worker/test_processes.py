@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +161,16 @@ def test_a_worker_of_no_slots_is_wrong_usage(given: str, capsys: pytest.CaptureF
         main(["openai", "--concurrency", given])
     assert caught.value.code == 2
     assert "--concurrency" in capsys.readouterr().err
+
+
+async def test_one_that_awaits_a_store_leaves_with_whoever_was_to_start_it(cell: Cell, tmp_path: Path) -> None:
+    alone = {name: value for name, value in (os.environ | cell.environment()).items() if name != "HOMA_REDIS_URL"}
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homa_workers", "openai", "--await-store", "--until-stdin-closes"),
+        env={**alone, "HOMA_HOME": str(tmp_path / "home")},
+        cwd=tmp_path,
+        stdin=PIPE,
+        stderr=PIPE,
+    )
+    _, said = await asyncio.wait_for(started.communicate(b""), PATIENCE_S)
+    assert (started.returncode, said) == (0, b"")

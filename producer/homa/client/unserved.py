@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from homa.drivers.effects import Flow, NeedWorker, ask
 from homa_shared.model.errors import StoreUnavailable
@@ -26,6 +29,18 @@ _log = logging.getLogger("homa")
 #: By namespace: when a handle of this process looked last.
 _looked_s: dict[str, float] = {}
 _told_s: dict[tuple[str, str], float] = {}
+#: By namespace: how many in this process see to workers by themselves.
+_seen_to: Counter[str] = Counter()
+
+
+@contextmanager
+def seen_to(keys: Keys) -> Iterator[None]:
+    """Meanwhile nothing is told here: a command that starts workers of its own says what stands in their way."""
+    _seen_to[keys.namespace] += 1
+    try:
+        yield
+    finally:
+        _seen_to[keys.namespace] -= 1
 
 
 def tell_if_job_is_unserved(keys: Keys, job_id: str, since_s: float) -> Flow[None]:
@@ -71,6 +86,8 @@ def nobody_serves(queue: str) -> str:
 
 def _is_due(keys: Keys, since_s: float) -> bool:
     now_s = time.monotonic()
+    if _seen_to[keys.namespace]:
+        return False
     if now_s - since_s < LOOK_EACH_S or now_s - _looked_s.get(keys.namespace, 0.0) < LOOK_EACH_S:
         return False
     _looked_s[keys.namespace] = now_s

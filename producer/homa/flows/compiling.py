@@ -52,6 +52,12 @@ class Compiled:
         return hashlib.sha256(self.definition).hexdigest()
 
 
+def check_has_steps(flow: Flow) -> None:
+    """Raises InvalidRequest for a flow that does nothing."""
+    if not flow.results:
+        raise InvalidRequest(f"flow {flow.name} has no step: expected one at least, such as flow.map(prompt=…)")
+
+
 def definition_of(flow: Flow) -> bytes:
     """What defines a flow, as JSON: two that say the same are the same."""
     steps = [_said(step) for step in flow.steps]
@@ -73,6 +79,7 @@ def compiled(
         UnknownModel: a step's model is neither a target nor an alias.
         InvalidRequest, BudgetExceeded: a step cannot be done.
     """
+    check_has_steps(flow)
     made = [
         _Made.of(step, flow, _filters_of(step, flow), view, run, shared, cap)
         for step in flow.steps

@@ -1,13 +1,19 @@
-"""uvicorn's HTTP protocol with bounds on what a connection may take: bytes before an answer, and time around it."""
+"""uvicorn's HTTP protocol with bounds on what a connection may take: bytes before an answer, and time around it.
+
+Where there are more connections than the process bears, the one that has been without a request for the longest makes
+room: whoever opens thousands and asks nothing keeps nobody else out.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from homa.gateway.answers import SECURE_HEADERS
 from homa.gateway.dialect import OPENAI
@@ -24,6 +30,7 @@ _UNREADABLE = ApiError(400, "this is not a request of HTTP/1.1", "invalid_http")
 _HEADERS_TOO_LONG = ApiError(
     431, f"the headers are too long: expected at most {_HEADER_BYTES} bytes", "headers_too_large"
 )
+_TOO_MANY = ApiError(503, "too many connections; try again in a moment", "server_is_overloaded", None, 1)
 _REASONS = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -38,9 +45,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     #: Most connections at once, of all.
     most_connections = 10_000
+    #: By server, its connections without a request that is here: the one that has been so for the longest comes first.
+    _without_request: ClassVar[WeakKeyDictionary[ServerState, dict[BoundedProtocol, None]]] = WeakKeyDictionary()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._idle = self._without_request.setdefault(self.server_state, {})
         self._refusal = _UNREADABLE
         self._header_bytes = 0
         #: Bytes since the parser last told of any: it gathers a header, a trailer or an extension until its end.
@@ -56,12 +66,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         # Whatever waits to be sent is told of, however little.
         transport.set_write_buffer_limits(high=0)
-        if len(self.connections) > self.most_connections:
-            self._refuse(ApiError(503, "too many connections; try again in a moment", "server_is_overloaded", None, 1))
+        if len(self.connections) > self.most_connections and not self._make_room():
+            self._refuse(_TOO_MANY)
         else:
+            self._idle[self] = None
             self._begin_patience(self._lose_patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._idle.pop(self, None)
         self._end_patience()
         self._end_stall()
         super().connection_lost(exc)
@@ -93,6 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._idle.pop(self, None)
         self._end_patience()
         super().on_headers_complete()
 
@@ -108,8 +121,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete and not self._is_whole:
-            self._begin_patience(self.transport.close)
+        if self.cycle.response_complete:
+            self._idle[self] = None
+            if not self._is_whole:
+                self._begin_patience(self.transport.close)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -121,6 +136,22 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal)
+
+    def _make_room(self) -> bool:
+        """Lets the connection go that has been without a request for the longest; false where each has one."""
+        oldest = next(iter(self._idle), None)
+        if oldest is None:
+            return False
+        oldest.give_way()
+        return True
+
+    def give_way(self) -> None:
+        """Closes a connection that has no request, and tells one that has begun to send one when to come again."""
+        del self._idle[self]
+        if self._is_whole:
+            self.transport.close()
+        else:
+            self._refuse(_TOO_MANY)
 
     def _fail(self, error: ApiError) -> None:
         """Ends the parsing; uvicorn then answers by `send_400_response`."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from homa_shared.traces import Traces
 
 #: A chunk is sent, in one write, when it has so many jobs or bytes of requests.
-CHUNK_JOBS, CHUNK_BYTES = 200, 1_000_000
+CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
 #: Most jobs of one script, which others wait for: it takes the store about half a millisecond.
 SCRIPT_JOBS = 50
 #: Templates that are kept; lines may have any number of different options.

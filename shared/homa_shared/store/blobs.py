@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from homa_shared.model.errors import ConfigError, HomaError, MissingExtra
+from homa_shared.store.address import masked
 from homa_shared.store.buckets import first_line, open_bucket
 
 if TYPE_CHECKING:
@@ -106,14 +107,17 @@ def blobs_at(url: str) -> Blobs:
         MissingExtra: obstore is not installed.
         ConfigError: the URL is of no known kind, or names a directory that cannot be made.
     """
+    # Credentials have no place in it, and are shown nowhere where somebody puts them there all the same.
+    shown = masked(url).partition("?")[0]
     try:
         from obstore.exceptions import BaseError
     except ImportError as error:
-        raise MissingExtra(f"the blob store {url}", "blobs") from error
+        raise MissingExtra(f"the blob store {shown}", "blobs") from error
     try:
-        return ObjectBlobs(url, open_bucket(url))
+        return ObjectBlobs(shown, open_bucket(url))
     except (BaseError, OSError, ValueError) as error:
-        raise ConfigError(f"blobs is {url!r}, which cannot be opened: {first_line(error)}") from error
+        why = first_line(error).replace(url, shown)
+        raise ConfigError(f"blobs is {shown!r}, which cannot be opened: {why}") from error
 
 
 class ObjectBlobs:

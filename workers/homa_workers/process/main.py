@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import sys
 import time
@@ -72,7 +73,9 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         if not options.providers and not options.actors and not options.ticker:
             await wait_for_signal(wanted, say)
             return 0
-    address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
+    address = await _address(settings, options)
+    if address is None:
+        return 0
     say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors, say)
     handlers = import_handlers(options.handlers)
@@ -127,16 +130,34 @@ def _metrics(
     return serving(process, settings.metrics_host, settings.metrics_port, say)
 
 
-async def _address(settings: Settings, *, patience_s: float) -> StoreAddress:
-    """Where the store is, once it runs; raises StoreUnavailable where it does not within so long."""
-    give_up_s = time.monotonic() + patience_s
+async def _address(settings: Settings, options: argparse.Namespace) -> StoreAddress | None:
+    """Where the store is, once it runs; None where whoever would start it has left.
+
+    Raises:
+        StoreUnavailable: it does not run, within the time that it may be awaited.
+    """
+    give_up_s = time.monotonic() + (_STORE_STARTS_S if options.await_store else 0.0)
     while True:
         try:
             return address_of(settings)
         except StoreUnavailable:
-            if time.monotonic() >= give_up_s:
+            if _is_loading(settings):
+                give_up_s = time.monotonic() + _STORE_STARTS_S
+            elif time.monotonic() >= give_up_s:
                 raise
+        # Nothing is ever written to it: what can be read is its end.
+        if options.until_stdin_closes and select.select([sys.stdin], [], [], 0)[0]:
+            return None
         await asyncio.sleep(_STORE_LOOK_S)
+
+
+def _is_loading(settings: Settings) -> bool:
+    """Whether the embedded store reads its data, which may take long."""
+    if settings.redis_url is not None:
+        return False
+    from homa_shared.store.embedded import EmbeddedStore
+
+    return EmbeddedStore(settings.home).is_loading
 
 
 def _broker(

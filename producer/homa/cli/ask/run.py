@@ -22,6 +22,7 @@ from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
 from homa.client.session import Session
 from homa.client.streams import Piece
+from homa.client.unserved import seen_to
 from homa.client.worker_demand import workers_for
 from homa.drivers.effects import Flow, Sleep, ask
 from homa.files import BadRow, Row, open_inputs
@@ -61,7 +62,7 @@ def ask_job(**options: Any) -> None:
             options["workers"], here, view, targets, name=f"ask-{new_job_id()[1:]}", what="the job", say=say
         )
         submission = submission_of(here, options, asked)
-        with Interruption(at_once=True).listening() as interruption, workers.at_work():
+        with Interruption(at_once=True).listening() as interruption, workers.at_work(), seen_to(here.keys):
             reply = _answer(here, submission, asked.schema, workers, interruption, streamed)
         worker_logs.leave(workers, here)
         _tell(reply, as_json=options["as_json"], streamed=streamed)

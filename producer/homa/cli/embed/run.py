@@ -24,6 +24,7 @@ from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.session import Session
+from homa.client.unserved import seen_to
 from homa.client.worker_demand import workers_for
 from homa.files import BadRow, Places, Row, open_inputs
 from homa.files.remote.address import is_address
@@ -94,7 +95,7 @@ def embed_inputs(**options: Any) -> None:
         workers = workers_for(
             options["workers"], here, view, targets, name=f"embed-{new_job_id()[1:]}", what="the job", say=say
         )
-        with Interruption(at_once=True).listening() as interruption, workers.at_work():
+        with Interruption(at_once=True).listening() as interruption, workers.at_work(), seen_to(here.keys):
             texts = _texts(rows, options["column"] or "text")
             sums = _embed(here, texts, asked, workers, interruption, out, line)
         worker_logs.leave(workers, here)

@@ -12,7 +12,7 @@ from typing import Any
 from homa.drivers.effects import Flow as Effects
 from homa.drivers.effects import ask, ask_patiently, patiently
 from homa.flows.checks import check_reuse, check_run_options
-from homa.flows.compiling import Compiled, compiled, first_model
+from homa.flows.compiling import Compiled, check_has_steps, compiled, first_model
 from homa.flows.flow import Flow
 from homa.flows.items import Items
 from homa.flows.steps import ASKING
@@ -39,8 +39,7 @@ class RunSubmission:
     def __init__(self, submitter: Submitter, flow: Flow, options: Mapping[str, Any]) -> None:
         if not isinstance(flow, Flow):
             raise InvalidRequest(f"flow is {flow!r:.80}: expected a homa.Flow")
-        if not flow.results:
-            raise InvalidRequest(f"flow {flow.name} has no step: expected one at least, such as flow.map(prompt=…)")
+        check_has_steps(flow)
         self._submitter, self.flow = submitter, flow
         self._key, self._name, self._shared = check_run_options(options)
         self._reuse = check_reuse(options.get("reuse", True))

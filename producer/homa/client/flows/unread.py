@@ -67,11 +67,12 @@ class StepPrompt:
     """The prompt of one step."""
 
     def __init__(self, step: Step) -> None:
-        self._step = step
         self._templates = build_messages(step.prompt, None, step.system)
         self._place = FlowPlace(step.name, tuple((parent.name, "") for parent in step.follows), 0, 0, None)
         #: Whose field a name is that neither an item nor a schema has.
         self._other = next((parent for parent in step.follows if parent.kind != "source"), step)
+        #: Of each step that it follows; None: of the source, an item.
+        self._answers = [None if parent.kind == "source" else _blank(parent) for parent in step.follows]
 
     def filled(self, item: Value | None) -> Filled:
         """Its messages for an item.
@@ -79,7 +80,7 @@ class StepPrompt:
         Args:
             item: of the source that the step follows; None: it follows answers alone.
         """
-        values = [_value(parent, item) for parent in self._step.follows]
+        values = [answer or item or Value("", {}) for answer in self._answers]
         return self._with(values_by_name(self._place, values))
 
     def gathered(self, items: str | Blank) -> Filled:
@@ -104,9 +105,7 @@ class StepPrompt:
         return "".join(parts)
 
 
-def _value(parent: Step, item: Value | None) -> Value:
-    if parent.kind == "source":
-        return item or Value("", {})
+def _blank(parent: Step) -> Value:
     return Value(Blank.of(parent), {name: Blank.of(parent, name) for name in answer_fields(parent)})
 
 

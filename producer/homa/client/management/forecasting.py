@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from homa.client.batch_submission import check_requests
 from homa.client.management.estimates import Estimate
 from homa.client.management.estimating import Estimating, is_flow
-from homa.drivers.aio import AwaitingDriver
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context
 from homa.submit.batch_line_options import BatchRequest
@@ -19,6 +18,7 @@ from homa.submit.submitter import Submitter
 
 if TYPE_CHECKING:
     from homa.client.flows.estimates import FlowEstimate
+    from homa.drivers.aio import AwaitingDriver
     from homa.flows.flow import Flow
 
 

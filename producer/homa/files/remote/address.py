@@ -16,9 +16,13 @@ _WILD = re.compile(r"[*?\[]")
 #: Parameters by which links are signed; they differ each time, and open what they lead to.
 _SIGNED = re.compile(
     r"x-amz-|x-goog-|(signature|sig|expires|policy|key-pair-id|awsaccesskeyid|googleaccessid|token|access_token|"
-    r"api_?key|sv|se|sp|sr|st|spr|ske|skt|sks|skv|skoid|sktid)$",
+    r"api_?key|(sub|ocp-apim-sub)scription-key|(private|refresh|id|auth)_?token|password|passwd|pwd|(client_)?secret|jwt|"
+    r"auth|authorization|sv|se|sp|sr|st|spr|ske|skt|sks|skv|skoid|sktid)$",
     re.IGNORECASE,
 )
+
+#: Those of them that are the signature itself.
+_SIGNATURE = re.compile(r"(sig|signature|x-amz-signature|x-goog-signature)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,11 @@ def address_of(given: str, what: str = "INPUT") -> Address:
     if scheme in BUCKETS:
         # Not by urlsplit: keys have question marks and hashes of their own.
         host, _, path = given.partition("://")[2].partition("/")
-        if "@" in host:
+        if "@" in host or _is_signed(path):
+            held = "a name or password" if "@" in host else "a signature"
             raise InvalidRequest(
-                f"{what}: an address of a bucket with a name or password in it: expected {scheme}://bucket/key, and "
-                "credentials in the environment"
+                f"{what}: an address of a bucket with {held} in it: expected {scheme}://bucket/key, and credentials in "
+                "the environment"
             )
         if not host or _WILD.search(host):
             raise InvalidRequest(f"{what} {given!r} names no bucket: expected {scheme}://bucket/key")
@@ -109,6 +114,11 @@ def address_of(given: str, what: str = "INPUT") -> Address:
     query = urlencode([(name, value) for name, value in _parameters(split.query) if not _SIGNED.match(name)])
     path = unquote(split.path.removeprefix("/"), errors="backslashreplace")
     return Address(scheme, host if port is None else f"{host}:{port}", path, query)
+
+
+def _is_signed(key: str) -> bool:
+    """Whether a link's signature was pasted behind a key, which may have question marks of its own."""
+    return any(_SIGNATURE.match(name) for name, _ in _parameters(key.partition("?")[2]))
 
 
 def _parameters(query: str) -> list[tuple[str, str]]:

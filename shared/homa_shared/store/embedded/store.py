@@ -122,6 +122,12 @@ class EmbeddedStore:
             clients=sum(connection["name"] != CONTROL_NAME for connection in connections),
         )
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether the store is there and still reads its data."""
+        state = self._directory.state()
+        return state is not None and ask(state.socket) is Readiness.LOADING
+
     def stop(self) -> bool:
         """Stop the store, whoever uses it; its data stays. Returns whether it was running.
 

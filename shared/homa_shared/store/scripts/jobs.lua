@@ -25,15 +25,21 @@ local function wanted(r)
   return not want.provider or string.sub(target, 1, #want.provider + 1) == want.provider .. ':'
 end
 
+-- What tells whether a job is wanted: most are looked at for these fields alone.
+local TELLING = {'st', 'kd'}
+for filter, field in pairs({batch = 'ba', queue = 'q', tenant = 'tn', cause = 'ca', tag = 'tags', template = 'tags', provider = 'tg'}) do
+  if want[filter] then TELLING[#TELLING + 1] = field end
+end
+if want.provider then TELLING[#TELLING + 1] = 'tt' end
+
 -- False when the page is full.
 local function look(id)
   looked = looked + 1
-  local flat = redis.call('HGETALL', K.job(id))
-  if #flat > 0 and not seen[id] then
+  local values, r = redis.call('HMGET', K.job(id), unpack(TELLING)), {}
+  for i, field in ipairs(TELLING) do r[field] = values[i] or nil end
+  if r.st and r.kd ~= 'm' and not seen[id] and wanted(r) then
     seen[id] = true
-    local r = {}
-    for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
-    if r.kd ~= 'm' and wanted(r) then rows[#rows + 1] = {id, flat} end
+    rows[#rows + 1] = {id, redis.call('HGETALL', K.job(id))}
   end
   return #rows < most and looked < LOOKS
 end

@@ -7,9 +7,18 @@ local function kept_setting(name)
   return ms and ms >= 0 and math.floor(at_most(LARGEST, ms)) or nil
 end
 
-local function retention(what)
-  if what == 'requests' then return kept_setting('keep.requests') or 0 end
-  return math.max(1, kept_setting('keep.results') or C.RESULTS_KEPT_MS)
+local retention
+do
+  -- Each job asks a few times.
+  local known = {}
+
+  function retention(what)
+    if not known[what] then
+      known[what] = what == 'requests' and (kept_setting('keep.requests') or 0)
+        or math.max(1, kept_setting('keep.results') or C.RESULTS_KEPT_MS)
+    end
+    return known[what]
+  end
 end
 
 -- Whether an attempt's cost is unresolved. The sum alone says nothing of attempts without a known bound, and their number
