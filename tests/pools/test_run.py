@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.client.management.estimates import _Load
+from homa.client.management.estimates import Load
 from homa_shared.model.limits import Limits
 from tests.commands.conftest import Fleet, Invoke, fleet, folder, invoke, lines, simulator, write_rows
 
@@ -43,7 +43,7 @@ def test_a_dry_run_reckons_with_both_quotas(pooled: Fleet, invoke: Invoke, folde
     write_rows(folder / "rows.jsonl", 240)
     answer = invoke(pooled, "run", "rows.jsonl", "--model", "fast", "--dry-run", "--json")
     assert answer.exit_code == 0, answer.stderr
-    alone = _Load(requests=240).seconds(Limits(rpm=120))
+    alone = Load(requests=240).seconds(Limits(rpm=120))
     assert alone is not None
     assert json.loads(answer.stdout)["seconds_at_limits"] == pytest.approx(alone / 2, abs=2)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from homa.client.management.estimates import _Load
+from homa.client.management.estimates import Load
 from homa_shared.model.limits import Limits
 from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.settings.sections import LimitSettings
@@ -21,7 +21,7 @@ TWO_AN_HOUR = {"rph": 2}
 def main(address: str, namespace: str) -> None:
     cell = Cell(StoreAddress.parse(address), namespace)
     assert LimitSettings.model_validate(TWO_AN_HOUR).quota == Limits(**TWO_AN_HOUR)
-    assert _Load(requests=6).seconds(Limits(**TWO_AN_HOUR)) == 10_800
+    assert Load(requests=6).seconds(Limits(**TWO_AN_HOUR)) == 10_800
     scope = cell.plan(rph=2, rpm=6_000)
     cell.submit("a", "b")
     first = cell.take().claims
