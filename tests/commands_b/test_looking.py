@@ -221,7 +221,7 @@ def test_a_scope_that_is_not_frozen_is_told_so(stand: Stand) -> None:
 
 
 def test_a_slip_in_a_scope_s_name_is_met_with_the_nearest_one(stand: Stand) -> None:
-    assert "'openai': expected one of none yet" in stand.said("limits", "unfreeze", "openai").stderr
+    assert "'openai': there is none yet" in stand.said("limits", "unfreeze", "openai").stderr
     stand.queued()
     said = stand.said("limits", "unfreeze", MODEL)
     assert (said.status, said.stdout) == (2, "")
