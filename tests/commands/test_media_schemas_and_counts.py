@@ -48,7 +48,7 @@ def test_a_pdf_goes_as_it_is_to_a_model_that_reads_it(staffed: Fleet, invoke: In
         (("--image", "no.png"), "images[0] no.png does not exist"),
         (("--image", "text.txt"), "images[0] text.txt (5 bytes) is of no known format"),
         (("--file", "no.pdf"), "no.pdf"),
-        (("--schema", "no.json"), "--schema @no.json"),
+        (("--schema", "no.json"), "--schema no.json: No such file"),
         (("--schema", "text.txt"), "--schema 'text.txt' is not valid JSON"),
         (("--schema", "[]"), "--schema"),
         (("--schema", ""), "--schema is empty: expected the name of a file"),

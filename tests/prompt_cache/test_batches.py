@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -55,15 +56,13 @@ def send(settings: Settings) -> Send:
 
 
 def submitted(chunks: Chunks) -> Sent:
-    """The requests of a chunk's commands, each with its fields of the record.
-
-    They stand behind script, anchor, common fields and percent: five arguments a job, and one for each field.
-    """
-    names = [field.name for field in fields_at(Place.ENTRY)]
-    arguments = [command[6:] for op, _ in chunks.ops() for command in op.commands]
-    stride = 5 + len(names)
-    jobs = [given[i : i + stride] for given in arguments for i in range(0, len(given), stride)]
-    return [orjson.loads(job[1]) | dict(zip(names, job[5:], strict=True)) for job in jobs]
+    """The requests of a chunk's commands, each with its fields of the record."""
+    fields = fields_at(Place.ENTRY)
+    return [
+        orjson.loads(entry.request) | {field.name: attrgetter(field.path or field.name)(entry) for field in fields}
+        for _, entries in chunks.ops()
+        for entry in entries
+    ]
 
 
 def marks(sent: Sent) -> list[list[int] | None]:

@@ -24,12 +24,17 @@ def simulated_clock() -> Iterator[None]:
         return source.replace(_ASKED, _READ) if path == "lib/time.lua" else real(path)
 
     scripts._read = read
-    scripts._put_together.cache_clear()
+    _forget_scripts()
     try:
         yield
     finally:
         scripts._read = real
-        scripts._put_together.cache_clear()
+        _forget_scripts()
+
+
+def _forget_scripts() -> None:
+    for known in (scripts._fragment, scripts._put_together):
+        known.cache_clear()
 
 
 class SimulatedClock:

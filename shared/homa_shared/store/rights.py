@@ -31,7 +31,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
         ("SMEMBERS", _KEY),
         ("SCARD", _KEY),
     ),
-    *(("SRANDMEMBER", _KEY), ("SREM", _KEY, "v"), ("HSCAN", _KEY, "0")),
+    *(("SRANDMEMBER", _KEY), ("SREM", _KEY, "v"), ("HSCAN", _KEY, "0"), ("ZSCAN", _KEY, "0")),
     *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
     *(
         ("XINFO", "STREAM", _KEY),
