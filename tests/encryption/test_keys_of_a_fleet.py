@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 
 import orjson
 import pytest
@@ -11,11 +10,10 @@ import pytest
 from homa_shared.calls.failures import Charge
 from homa_shared.calls.prompt_templates import Template
 from homa_shared.calls.request import JobRequest, NewerRequest, Option, SealedRequest
-from homa_shared.encryption.keyring import EncryptionKey, Keyring
+from homa_shared.encryption.keyring import EncryptionKey
 from homa_shared.model.errors import ConfigError, SealedPayload
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
-from homa_shared.store.connection import StoreAddress
 from homa_shared.store.gateway_files import announce_file
 from homa_shared.store.join import require_keys
 from homa_shared.store.operation import read
@@ -29,27 +27,11 @@ from homa_shared.store.transitions.schedules import Definition, put_schedule
 from homa_shared.store.transitions.steps import Begin, begin_tool, end_tool, journal, step
 from homa_shared.store.transitions.submit import Common, Entry
 from tests.encryption.canary import WORD, dump, found_in
+from tests.encryption.conftest import Process
 from tests.transitions.cell import Cell
 
 OLD, NEW = EncryptionKey("old", b"o" * 32), EncryptionKey("new", b"n" * 32)
 REQUEST = JobRequest([{"role": "user", "content": WORD}], options=(Option("p:m", 100),)).encode()
-
-Process = Callable[..., Cell]
-
-
-@pytest.fixture
-def process(store_url: str, namespace: str) -> Iterator[Process]:
-    """Makes processes of one fleet, each with keys of its own."""
-    made: list[Cell] = []
-
-    def make(*keys: EncryptionKey) -> Cell:
-        address = replace(StoreAddress.parse(store_url), keyring=Keyring(keys) if keys else None)
-        made.append(Cell(address, namespace))
-        return made[-1]
-
-    yield make
-    for cell in made:
-        cell.store.close()
 
 
 def require(cell: Cell, *, required: bool = True) -> None:

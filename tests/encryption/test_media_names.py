@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,10 @@ import pytest
 
 from homa.testing import fake
 from homa_shared.encryption import keyring
-from homa_shared.encryption.keyring import EncryptionKey, Keyring
+from homa_shared.encryption.keyring import EncryptionKey
 from homa_shared.model.constants import IN_STORE
 from homa_shared.store.blobs import digest_of, new_path
 from homa_shared.store.client import Store
-from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.operation import read
 from homa_shared.store.sealing import medium_name
@@ -33,6 +30,7 @@ from homa_shared.store.transitions.media import (
     uploading,
 )
 from tests.encryption.canary import WORD, dump, files, found_in
+from tests.encryption.conftest import Process
 from tests.encryption.test_nothing_in_clear import LUNA, PNG
 from tests.transitions.cell import Cell
 
@@ -40,23 +38,6 @@ OLD, NEW = EncryptionKey("old", b"o" * 32), EncryptionKey("new", b"n" * 32)
 DATA = b"a document that is known to others"
 PICTURE = base64.b64encode(PNG).decode()
 DIGEST = hashlib.sha256(DATA).hexdigest()
-
-Process = Callable[..., Cell]
-
-
-@pytest.fixture
-def process(store_url: str, namespace: str) -> Iterator[Process]:
-    """Makes processes of one fleet, each with keys of its own."""
-    made: list[Cell] = []
-
-    def make(*keys: EncryptionKey) -> Cell:
-        address = replace(StoreAddress.parse(store_url), keyring=Keyring(keys) if keys else None)
-        made.append(Cell(address, namespace))
-        return made[-1]
-
-    yield make
-    for cell in made:
-        cell.store.close()
 
 
 def uploaded(cell: Cell, user: str = "p:j1") -> bool:

@@ -48,13 +48,14 @@ class RunCopy(WorkingCopy):
 
     def _is_own(self) -> bool:
         told = self._noted()
-        return bool(self._run) and told.get("run") == self._run and self._tags() in (told["tags"], self._base())
+        return bool(self._run) and told.get("run") == self._run and self._tags() in (told.get("tags"), self._base())
 
     def _noted(self) -> dict[str, Any]:
         try:
-            return dict(orjson.loads(self._own.read_bytes()))
-        except (OSError, orjson.JSONDecodeError, ValueError):
+            told = orjson.loads(self._own.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
             return {}
+        return told if isinstance(told, dict) else {}
 
     def _note_own(self) -> None:
         fresh = self._own.with_name(f".{self._own.name}.tmp")

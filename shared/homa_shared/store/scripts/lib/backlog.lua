@@ -62,8 +62,8 @@ local function make_ready(id, r, due_ms)
     redis.call('HSET', K.job(id), 'st', 'due', 'due', due_ms)
     count(r.q, r.ln, 'due', 1)
   else
-    redis.call('HSET', K.job(id), 'st', 'queued')
-    if r.kd ~= 'm' and (r.sb or now) < now then redis.call('HSET', K.job(id), 'rd', now) end
+    local has_run = r.kd ~= 'm' and (r.sb or now) < now
+    redis.call('HSET', K.job(id), 'st', 'queued', unpack(has_run and {'rd', now} or {}))
     enqueue(id, r)
   end
 end

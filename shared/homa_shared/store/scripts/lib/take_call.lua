@@ -16,8 +16,8 @@ local asked = {
 
 for i = 9, #ARGV do asked.queues[i - 8] = ARGV[i] end
 
--- requests: keys of the jobs' requests. soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way. nodes: those of the
--- jobs that do a step of a flow, {job as it is handed out, run}.
+-- requests: keys of the jobs' requests. soonest: ms until something may run, nil while nothing waits. skips: jobs that were put
+-- out of the way. nodes: those of the jobs that do a step of a flow, {job as it is handed out, run}.
 local answer = {jobs = {}, requests = {}, nodes = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
 
 local function sooner(ms) if not answer.soonest or ms < answer.soonest then answer.soonest = ms end end

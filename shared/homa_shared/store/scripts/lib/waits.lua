@@ -5,8 +5,10 @@
 local Waits = {}
 
 function Waits.add(told, ms, by)
+  -- Of a long batch nearly every line has waited once, for one thing.
+  if not told then return int(ms) .. ' ' .. by end
   local lines, before = {}, 0
-  for line in string.gmatch(told or '', '[^\n]+') do
+  for line in string.gmatch(told, '[^\n]+') do
     local past, what = string.match(line, '^(%d+) (.*)$')
     if what == by then before = before + tonumber(past) else lines[#lines + 1] = line end
   end
